@@ -34,7 +34,8 @@ std::optional<DType> parseTorchDType(std::string_view name);
 bool isFloat(DType type);
 
 /// The unit roundoff of a floating type: half the distance from 1 to the next
-/// value (2^-24 for f32, 2^-9 for bf16, 2^-11 for f16).
+/// value (2^-24 for f32, 2^-8 for bf16, 2^-11 for f16). 0 for a type that is not
+/// floating.
 double getUnitRoundoff(DType type);
 
 } // namespace fk

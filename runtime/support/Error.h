@@ -27,11 +27,11 @@ enum class ErrorKind {
 
 /// The parts of a message. Empty parts are left out when it is printed.
 struct ErrorText {
-  std::string what;   ///< "tensor 'lm_head.weight' has the wrong shape"
-  std::string where;  ///< "model.safetensors"
-  std::string wanted; ///< "[256, 64]"
-  std::string got;    ///< "[256, 32]"
-  std::string mend;   ///< "check vocab_size and hidden_size in config.json"
+  std::string what = {};   ///< "tensor 'lm_head.weight' has the wrong shape"
+  std::string where = {};  ///< "model.safetensors"
+  std::string wanted = {}; ///< "[256, 64]"
+  std::string got = {};    ///< "[256, 32]"
+  std::string mend = {}; ///< "check vocab_size and hidden_size in config.json"
 };
 
 /// "what: where: wanted W, got G (mend)", on one line.

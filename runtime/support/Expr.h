@@ -8,7 +8,7 @@
 // kernel serves:
 //
 //   value     := sum of products of atoms, with + - * / % and parentheses
-//   atom      := integer | axis | ceildiv(v, v) | min(v, v) | max(v, v)
+//   atom      := integer | axis | - atom | ceildiv(v, v) | min(v, v) | max(v, v)
 //   condition := value (== != < <= > >=) value, joined by && and || and ()
 //
 // Arithmetic is in 64 bits; `/` rounds down; overflow and division by zero are
@@ -33,12 +33,19 @@ namespace fk {
 using AxisValues = std::map<std::string, int64_t, std::less<>>;
 
 struct ExprNode;
+enum class ExprOp;
 
 /// A parsed expression; cheap to copy, immutable.
 class Expr {
 public:
   Expr() = default;
   /*implicit*/ Expr(int64_t constant);
+
+  /// One axis, by its name.
+  static Expr axis(std::string_view name);
+  /// A node with its constants folded, in canonical form; a fold that would
+  /// overflow or divide by zero is left for evaluate() to report.
+  static Expr binary(ExprOp op, Expr lhs, Expr rhs);
 
   /// Parses a value, or throws Error naming the column. `where` goes into the
   /// message ("grid of cand.ptx").
@@ -50,7 +57,10 @@ public:
 
   /// Throws Error for an unknown axis, overflow or division by zero.
   int64_t evaluate(const AxisValues &axes) const;
-  bool holds(const AxisValues &axes) const { return evaluate(axes) != 0; }
+  /// Whether a condition holds; an empty one always does.
+  bool holds(const AxisValues &axes) const {
+    return !node || evaluate(axes) != 0;
+  }
 
   /// The axes it speaks of, sorted, each once.
   std::vector<std::string> getAxes() const;
@@ -60,7 +70,7 @@ public:
   Expr substitute(const std::function<Expr(std::string_view)> &map) const;
 
   /// The canonical text; parse(str()) gives an equal expression. Constants are
-  /// folded.
+  /// folded and stand to the right of an axis: "tokens * 4", "seqs + 1".
   std::string str() const;
 
   const ExprNode *getNode() const { return node.get(); }

@@ -67,16 +67,17 @@ struct Signature {
   static Signature parse(std::string_view text);
 
   /// Solves the axes from the concrete shapes of results and operands: an
-  /// extent that is `axis`, `k * axis` or `axis + k` gives the axis, then every
-  /// other extent must agree. `shapes` runs over results, then operands, an
+  /// extent with one unknown axis in it, such as `axis`, `k * axis`, `axis + k`
+  /// or `known + 2 * axis`, gives that axis, then every extent must agree. `shapes` runs over results, then operands, an
   /// absent optional operand being nullopt. Throws Error (wanted, got) where
   /// they do not fit.
   AxisValues solve(const std::vector<std::optional<std::vector<int64_t>>>
                        &shapes) const;
 
   /// The prototype with T, as `fk show` prints it:
-  /// "rms_norm (T *result, const T *input, ..., int32_t hidden)".
-  std::string getPrototype() const;
+  /// "rms_norm (T *result, const T *input, ..., int32_t hidden)". Optional
+  /// operands are left out, as where they are absent, unless asked for.
+  std::string getPrototype(bool withOptional = false) const;
 };
 
 } // namespace fk
