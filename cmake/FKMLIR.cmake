@@ -1,5 +1,5 @@
-# Finds LLVM/MLIR 22 and defines fk_add_library(), which links either libMLIR.so
-# (the default) or component archives (FK_STATIC).
+# Finds LLVM/MLIR 22 and defines fk_add_library(). MLIR comes as libMLIR.so, or as
+# archives of the components that are used (FK_STATIC).
 
 set(MLIR_DIR "/usr/lib/llvm-22/lib/cmake/mlir" CACHE PATH "Where MLIRConfig.cmake lies")
 find_package(MLIR 22.1 REQUIRED CONFIG)
@@ -27,6 +27,28 @@ include_directories(SYSTEM ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
 separate_arguments(fk_llvm_definitions NATIVE_COMMAND "${LLVM_DEFINITIONS}")
 add_definitions(${fk_llvm_definitions})
 
+if(FK_STATIC)
+  # Debian builds LLVM with LLVM_LINK_LLVM_DYLIB, so every imported MLIR archive
+  # names the shared LLVM as what it needs (one as $<LINK_ONLY:LLVM>). One of them
+  # is enough to pull libLLVM.so in, so put the archives in its place.
+  set(FK_LLVM_COMPONENTS AsmParser BitReader BitWriter BitstreamReader Core IRReader
+      Remarks Support TargetParser TransformUtils)
+  llvm_map_components_to_libnames(fk_llvm_archives ${FK_LLVM_COMPONENTS})
+  add_library(fk_llvm_static INTERFACE)
+  target_link_libraries(fk_llvm_static INTERFACE ${fk_llvm_archives})
+  get_property(fk_imported DIRECTORY PROPERTY IMPORTED_TARGETS)
+  foreach(lib IN LISTS fk_imported)
+    if(lib MATCHES "^MLIR")
+      get_target_property(needs ${lib} INTERFACE_LINK_LIBRARIES)
+      if(needs)
+        list(TRANSFORM needs REPLACE "^(\\$<LINK_ONLY:LLVM>|LLVM)$" "fk_llvm_static")
+        list(REMOVE_ITEM needs MLIR)
+        set_target_properties(${lib} PROPERTIES INTERFACE_LINK_LIBRARIES "${needs}")
+      endif()
+    endif()
+  endforeach()
+endif()
+
 # fk_add_library(name sources... LINK libs... MLIR mlir-libs... DEPENDS targets...)
 function(fk_add_library name)
   cmake_parse_arguments(ARG "" "" "LINK;MLIR;DEPENDS" ${ARGN})
@@ -39,3 +61,7 @@ function(fk_add_library name)
     add_dependencies(${name} ${ARG_DEPENDS})
   endif()
 endfunction()
+
+# Link options of the portable binary.
+set(FK_STATIC_LINK_OPTIONS -static-libstdc++ -static-libgcc -Wl,--as-needed -Wl,--icf=all
+    -Wl,-s -Wl,-O2 -Wl,-z,pack-relative-relocs)

@@ -41,7 +41,7 @@ struct WeightPart {
 };
 
 /// Rotary table: cos then sin of each pair's angle, for every position below
-/// the symbol `max_positions`. See runtime/reference/Rope.h for the formulas.
+/// the symbol `max_positions`. See runtime/RopeTable.h for the formulas.
 struct RopeTable {
   std::string type = "default"; ///< default linear dynamic yarn llama3 longrope
   int64_t rotaryDim = 0;
@@ -200,6 +200,7 @@ struct ModelInfo {
   int64_t padTokenId = -1;
   std::vector<int64_t> eosTokenIds;
   int64_t pageSize = 0; ///< of its kv caches, 0 where there are none
+  std::string checkpoint; ///< folder it was imported from, "" for a bare config
 };
 
 struct Plan {
