@@ -82,6 +82,9 @@ public:
   /// what is free.
   virtual void *allocate(size_t bytes) = 0;
   virtual void free(void *pointer) = 0;
+  /// Memory of the host that the device copies from without staging.
+  virtual void *allocatePinned(size_t bytes) = 0;
+  virtual void freePinned(void *pointer) = 0;
   /// Bytes held now and at most since the last reset, by this device object.
   virtual size_t getBytesInUse() const = 0;
   virtual size_t getPeakBytes() const = 0;
