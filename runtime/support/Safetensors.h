@@ -25,7 +25,8 @@
 
 namespace fk {
 
-/// A tensor inside a mapped file.
+/// A tensor inside a mapped file. Its bytes begin wherever the file puts them:
+/// nothing is said of their alignment.
 struct TensorView {
   DType dtype;
   std::vector<int64_t> shape;
@@ -65,8 +66,8 @@ private:
 /// Shard names that leave the folder are refused.
 class Checkpoint {
 public:
-  /// `folder` holds model.safetensors or model.safetensors.index.json (the index
-  /// wins where both are there, as in transformers). Throws Error.
+  /// `folder` holds model.safetensors or model.safetensors.index.json (the single
+  /// file wins where both are there, as in transformers). Throws Error.
   static Checkpoint open(const std::filesystem::path &folder);
 
   /// nullptr where there is no such tensor.
@@ -88,8 +89,9 @@ struct TensorToWrite {
   std::span<const std::byte> bytes;
 };
 
-/// Writes aside and renames, so that a reader never sees half a file. Tensor
-/// data starts at multiples of 64 bytes of the file where it can.
+/// Writes aside and renames, so that a reader never sees half a file. The header
+/// lists the tensors in this order; their data is ordered so that each starts at
+/// a multiple of 64 bytes of the file where it can.
 void writeSafetensors(const std::filesystem::path &path,
                       const std::vector<TensorToWrite> &tensors,
                       const std::map<std::string, std::string> &metadata = {});
