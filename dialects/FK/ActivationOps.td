@@ -26,6 +26,7 @@ def FK_GeluOp : FK_TaskOp<"gelu", "L1", "activation",
     "8 * tokens * features"> {
   let arguments = (ins FK_Tensor:$input, DefaultValuedAttr<I32Attr, "0">:$approximate);
   let results = (outs FK_Tensor:$result);
+  let hasVerifier = 1;
 }
 
 class FK_BinaryOp<string mnemonic, string formula>
@@ -63,6 +64,7 @@ def FK_GeluAndMulOp : FK_TaskOp<"gelu_and_mul", "L2", "activation",
     "9 * tokens * intermediate", [Pure], "gelu,mul"> {
   let arguments = (ins FK_Tensor:$gate_up, DefaultValuedAttr<I32Attr, "0">:$approximate);
   let results = (outs FK_Tensor:$result);
+  let hasVerifier = 1;
 }
 
 #endif // FK_DIALECTS_FK_ACTIVATIONOPS_TD

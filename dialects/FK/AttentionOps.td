@@ -20,6 +20,7 @@ def FK_RopeOp : FK_TaskOp<"rope", "L1", "attention",
   let arguments = (ins FK_Tensor:$query, FK_Tensor:$key, FK_IndexTensor:$positions,
                        FK_Tensor:$cos_sin, I32Attr:$rotary_dim);
   let results = (outs FK_Tensor:$query_out, FK_Tensor:$key_out);
+  let hasVerifier = 1;
 }
 
 def FK_QKNormRopeOp : FK_TaskOp<"qk_norm_rope", "L2", "attention",
@@ -35,6 +36,7 @@ def FK_QKNormRopeOp : FK_TaskOp<"qk_norm_rope", "L2", "attention",
                        F32Attr:$epsilon, I32Attr:$rotary_dim,
                        DefaultValuedAttr<F32Attr, "0.0">:$weight_offset);
   let results = (outs FK_Tensor:$query_out, FK_Tensor:$key_out);
+  let hasVerifier = 1;
 }
 
 def FK_AttentionOp : FK_TaskOp<"attention", "L1", "attention",
@@ -52,6 +54,7 @@ def FK_AttentionOp : FK_TaskOp<"attention", "L1", "attention",
                        DefaultValuedAttr<I32Attr, "0">:$window,
                        DefaultValuedAttr<F32Attr, "0.0">:$softcap);
   let results = (outs FK_Tensor:$result);
+  let hasVerifier = 1;
 }
 
 def FK_PagedAttentionOp : FK_TaskOp<"paged_attention", "L1", "attention",
@@ -71,6 +74,7 @@ def FK_PagedAttentionOp : FK_TaskOp<"paged_attention", "L1", "attention",
                        DefaultValuedAttr<I32Attr, "0">:$window,
                        DefaultValuedAttr<F32Attr, "0.0">:$softcap);
   let results = (outs FK_Tensor:$result);
+  let hasVerifier = 1;
 }
 
 def FK_KVCacheWriteOp : FK_TaskOp<"kv_cache_write", "L1", "attention",

@@ -27,6 +27,7 @@ def FK_Dialect : Dialect {
   let useDefaultAttributePrinterParser = 1;
   let hasOperationAttrVerify = 1;
   let hasRegionArgAttrVerify = 1;
+  let hasRegionResultAttrVerify = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -98,7 +99,7 @@ def FK_RopeTableAttr : FK_Attr<"RopeTable", "rope_table"> {
 def FK_KernelAttr : FK_Attr<"Kernel", "kernel"> {
   let summary = "A kernel chosen for a task op, tried where its condition holds";
   let parameters = (ins StringRefParameter<>:$provider, StringRefParameter<>:$name,
-                        DefaultValuedParameter<"::llvm::StringRef", "\"\"">:$where);
+                        StringRefParameter<"a condition over the task's axes", "\"\"">:$where);
   let assemblyFormat = "`<` $provider `,` $name (`,` `where` `=` $where^)? `>`";
 }
 
@@ -125,6 +126,12 @@ def FK_TaskOpInterface : OpInterface<"TaskOpInterface"> {
                           "::llvm::StringRef", "getFlopsText">,
     StaticInterfaceMethod<[{The tasks a fused task decomposes into, comma-separated; empty for L1.}],
                           "::llvm::StringRef", "getDecompositionText">,
+    StaticInterfaceMethod<[{Tensors of which a launch moves not the whole, as
+      "table: tokens * hidden": the elements that move, semicolons between.}],
+                          "::llvm::StringRef", "getTouchedText">,
+    StaticInterfaceMethod<"The op's one-line summary.", "::llvm::StringRef", "getTaskSummary">,
+    StaticInterfaceMethod<"The op's description, constraints and example.",
+                          "::llvm::StringRef", "getTaskDescription">,
   ];
   let verify = [{ return ::fk::verifyTaskOp($_op); }];
 }
@@ -134,10 +141,10 @@ class FK_Op<string mnemonic, list<Trait> traits = []>
 
 /// An op that is a task. `sig` is its kernel signature without the name, the op's
 /// operands, results and scalar attributes being in the same order and of the
-/// same names.
+/// same names. `touched`: see TaskOpInterface::getTouchedText.
 class FK_TaskOp<string mnemonic, string taskLevel, string taskFamily, string sig,
                 string formula, string flops, list<Trait> traits = [Pure],
-                string decomposition = "">
+                string decomposition = "", string touched = "">
     : FK_Op<mnemonic, !listconcat([FK_TaskOpInterface], traits)> {
   let assemblyFormat = [{ operands attr-dict `:` functional-type(operands, results) }];
   let extraClassDeclaration = [{
@@ -148,6 +155,9 @@ class FK_TaskOp<string mnemonic, string taskLevel, string taskFamily, string sig
     static ::llvm::StringRef getFormula() { return "}] # formula # [{"; }
     static ::llvm::StringRef getFlopsText() { return "}] # flops # [{"; }
     static ::llvm::StringRef getDecompositionText() { return "}] # decomposition # [{"; }
+    static ::llvm::StringRef getTouchedText() { return "}] # touched # [{"; }
+    static ::llvm::StringRef getTaskSummary() { return R"fk(}] # summary # [{)fk"; }
+    static ::llvm::StringRef getTaskDescription() { return R"fk(}] # description # [{)fk"; }
   }];
 }
 

@@ -17,6 +17,7 @@ def FK_EmbeddingOp : FK_TaskOp<"embedding", "L1", "linear",
   let arguments = (ins FK_IndexTensor:$ids, FK_Tensor:$table,
                        DefaultValuedAttr<F32Attr, "1.0">:$scale);
   let results = (outs FK_Tensor:$result);
+  let hasVerifier = 1;
 }
 
 def FK_LinearOp : FK_TaskOp<"linear", "L1", "linear",

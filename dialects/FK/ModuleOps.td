@@ -61,6 +61,7 @@ def FK_CandidateOp : FK_Op<"candidate", [Symbol]> {
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$task, StrAttr:$file,
                        StrAttr:$sha256, StrAttr:$manifest);
   let assemblyFormat = "$sym_name `for` $task `from` $file attr-dict";
+  let hasVerifier = 1;
 }
 
 #endif // FK_DIALECTS_FK_MODULEOPS_TD

@@ -17,6 +17,7 @@ def FK_RMSNormOp : FK_TaskOp<"rms_norm", "L1", "norm",
   let arguments = (ins FK_Tensor:$input, FK_Tensor:$weight, F32Attr:$epsilon,
                        DefaultValuedAttr<F32Attr, "0.0">:$weight_offset);
   let results = (outs FK_Tensor:$result);
+  let hasVerifier = 1;
 }
 
 def FK_LayerNormOp : FK_TaskOp<"layer_norm", "L1", "norm",
@@ -27,6 +28,7 @@ def FK_LayerNormOp : FK_TaskOp<"layer_norm", "L1", "norm",
   let arguments = (ins FK_Tensor:$input, FK_Tensor:$weight, Optional<FK_Tensor>:$bias,
                        F32Attr:$epsilon);
   let results = (outs FK_Tensor:$result);
+  let hasVerifier = 1;
 }
 
 def FK_L2NormOp : FK_TaskOp<"l2_norm", "L1", "norm",
@@ -35,6 +37,7 @@ def FK_L2NormOp : FK_TaskOp<"l2_norm", "L1", "norm",
     "3 * rows * columns"> {
   let arguments = (ins FK_Tensor:$input, F32Attr:$epsilon);
   let results = (outs FK_Tensor:$result);
+  let hasVerifier = 1;
 }
 
 def FK_AddRMSNormOp : FK_TaskOp<"add_rms_norm", "L2", "norm",
@@ -46,6 +49,7 @@ def FK_AddRMSNormOp : FK_TaskOp<"add_rms_norm", "L2", "norm",
   let arguments = (ins FK_Tensor:$input, FK_Tensor:$residual, FK_Tensor:$weight,
                        F32Attr:$epsilon, DefaultValuedAttr<F32Attr, "0.0">:$weight_offset);
   let results = (outs FK_Tensor:$result, FK_Tensor:$residual_out);
+  let hasVerifier = 1;
 }
 
 #endif // FK_DIALECTS_FK_NORMOPS_TD

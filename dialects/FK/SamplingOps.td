@@ -25,6 +25,7 @@ def FK_PoolOp : FK_TaskOp<"pool", "L1", "sampling",
   let arguments = (ins FK_Tensor:$input, FK_IndexTensor:$cu_seqlens,
                        DefaultValuedAttr<I32Attr, "0">:$mean);
   let results = (outs FK_Tensor:$result);
+  let hasVerifier = 1;
 }
 
 def FK_SampleOp : FK_TaskOp<"sample", "L1", "sampling",
