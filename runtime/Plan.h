@@ -222,11 +222,16 @@ struct Plan {
 
   const PlanFunction *findFunction(std::string_view name) const;
 
-  /// Throws Error for anything the runtime could not execute.
+  /// Reads and verifies a *.fkx.
   static Plan load(const std::filesystem::path &path);
+  /// Reads and verifies all but the images' bytes, which the JSON only names.
   static Plan fromJson(std::string_view json, std::string_view where);
   std::string toJson() const;
+  /// Verifies the plan and writes it aside first.
   void save(const std::filesystem::path &path) const;
+  /// Throws Error for anything the runtime could not execute: names, indices,
+  /// extents, views, slots, arguments of calls and launches, candidates.
+  void verify(std::string_view where) const;
 };
 
 } // namespace fk
