@@ -58,6 +58,9 @@ public:
   virtual int64_t getWorkspaceBytes() const { return 0; }
   /// Enqueues on `stream`; `workspace` has at least getWorkspaceBytes() bytes.
   virtual void launch(Stream &stream, void *workspace) = 0;
+  /// What was decided when it was bound, for reports: "algorithm 66 tile 20
+  /// (heuristic 1 of 8)". Empty where nothing was.
+  virtual std::string describe() const { return ""; }
 };
 
 /// A source of kernels on one device. Providers hold their library handles and
