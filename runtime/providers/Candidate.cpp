@@ -1,0 +1,95 @@
+//===- Candidate.cpp - Runs the candidates of a plan ----------------------===//
+//
+// Part of fk, under the Apache License v2.0. See LICENSE.
+//
+//===----------------------------------------------------------------------===//
+//
+// A candidate is device code with declared launches: it is loaded and launched
+// exactly as fk's own kernels are. The host device has no way to run it.
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/Device.h"
+#include "runtime/Kernel.h"
+#include "runtime/cuda/Launcher.h"
+#include "runtime/support/Error.h"
+
+#include <algorithm>
+#include <map>
+
+using namespace fk;
+
+namespace {
+
+std::string describeAxes(const BoundLaunch &launch) {
+  std::string text;
+  for (const auto &[name, value] : launch.axes)
+    text += (text.empty() ? "" : ", ") + name + " = " + std::to_string(value);
+  return text;
+}
+
+class CandidateProvider : public Provider {
+public:
+  CandidateProvider(Device &device, const Plan &plan)
+      : device(device), plan(plan) {}
+
+  std::string_view getName() const override { return "candidate"; }
+
+  std::unique_ptr<Kernel> bind(std::string_view name,
+                               const BoundLaunch &launch) override {
+    const PlanCandidate &candidate = find(name, launch);
+    if (device.getKind() != "cuda")
+      throw Error({"a candidate runs on a GPU only",
+                   candidate.name + " at " + launch.place, "device cuda",
+                   "device " + device.getKind(),
+                   "compile with --device=cuda; the host runs the reference"},
+                  ErrorKind::Infrastructure);
+    if (std::find(candidate.dtypes.begin(), candidate.dtypes.end(),
+                  launch.dtype) == candidate.dtypes.end())
+      throw Error({"the candidate does not serve the element type",
+                   candidate.name + " at " + launch.place,
+                   std::string(fk::getName(launch.dtype)), "", ""});
+    const CandidateVariant *variant =
+        cuda::findVariant(candidate.variants, launch);
+    if (!variant)
+      throw Error({"the candidate does not cover the shape",
+                   candidate.name + " at " + launch.place,
+                   "one that its `where` admits", describeAxes(launch), ""});
+    return cuda::bindVariant(device, load(variant->image), *variant, launch,
+                             candidate.name);
+  }
+
+private:
+  const PlanCandidate &find(std::string_view name,
+                            const BoundLaunch &launch) const {
+    for (const PlanCandidate &candidate : plan.candidates)
+      if (candidate.name == name)
+        return candidate;
+    throw Error({"the plan has no candidate '" + std::string(name) + "'",
+                 launch.place, "", "", "compile it again"});
+  }
+
+  std::shared_ptr<const cuda::Image> load(const std::string &name) {
+    std::shared_ptr<const cuda::Image> &image = images[name];
+    if (image)
+      return image;
+    auto found = plan.images.find(name);
+    if (found == plan.images.end())
+      throw Error({"the plan has no image '" + name + "'", "", "", "",
+                   "compile it again"});
+    image = std::make_shared<cuda::Image>(device, found->second.bytes, name);
+    return image;
+  }
+
+  Device &device;
+  const Plan &plan;
+  /// Loaded once a plan; kernels share them.
+  std::map<std::string, std::shared_ptr<const cuda::Image>> images;
+};
+
+} // namespace
+
+std::unique_ptr<Provider> fk::createCandidateProvider(Device &device,
+                                                      const Plan &plan) {
+  return std::make_unique<CandidateProvider>(device, plan);
+}
