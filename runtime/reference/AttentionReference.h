@@ -35,16 +35,21 @@ FK_HOST_DEVICE inline C ropeElement(const X *x, const float *cosSin,
                   : second * cosine + first * sine;
 }
 
-/// qk_norm_rope of one head: rope(rms_norm(x, w)), nothing rounded in between.
-/// `normed` is scratch of headDim elements. Production kernels may round the
-/// normalised head to T; the error budget admits that.
+/// qk_norm_rope of one head: rope(rms_norm(x, w)), nothing rounded in between;
+/// `y` holds the normalised head in between. Production kernels may round that
+/// to T; the error budget admits it.
 template <typename C, typename T>
 FK_HOST_DEVICE inline void
-normRopeHead(C *y, C *normed, const T *x, const T *weight, const float *cosSin,
+normRopeHead(C *y, const T *x, const T *weight, const float *cosSin,
              float epsilon, float offset, int64_t rotaryDim, int64_t headDim) {
-  rmsNormRow(normed, x, weight, epsilon, offset, headDim);
-  for (int64_t i = 0; i < headDim; ++i)
-    y[i] = ropeElement<C>(normed, cosSin, rotaryDim, i);
+  rmsNormRow(y, x, weight, epsilon, offset, headDim);
+  int64_t half = rotaryDim / 2;
+  for (int64_t pair = 0; pair < half; ++pair) {
+    C first = ropeElement<C>(y, cosSin, rotaryDim, pair);
+    C second = ropeElement<C>(y, cosSin, rotaryDim, half + pair);
+    y[pair] = first;
+    y[half + pair] = second;
+  }
 }
 
 /// Where the keys and values of one sequence lie: row s of head g.

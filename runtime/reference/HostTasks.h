@@ -331,11 +331,9 @@ private:
       forEachRow(
           to, axis("tokens") * heads, headDim, 8 * headDim,
           [&](int64_t row, C *y) {
-            normRopeHead(y, y + headDim, x + row * headDim, weight,
-                         getCosSin(row / heads), epsilon, offset, rotaryDim,
-                         headDim);
-          },
-          headDim);
+            normRopeHead(y, x + row * headDim, weight, getCosSin(row / heads),
+                         epsilon, offset, rotaryDim, headDim);
+          });
     };
     rotate(result(0), in("query"), in("query_weight"), axis("q_heads"));
     rotate(result(1), in("key"), in("key_weight"), axis("kv_heads"));
