@@ -144,13 +144,14 @@ LogicalResult verifyModel(Operation *op, Attribute value) {
   return success();
 }
 
-/// One string per dynamic dimension of a tensor.
+/// One string per dynamic dimension of a tensor or memref.
 LogicalResult verifyDims(Operation *op, const Twine &what, Type type,
                          Attribute value) {
-  auto tensor = dyn_cast<RankedTensorType>(type);
-  if (!tensor)
+  auto tensor = dyn_cast<ShapedType>(type);
+  if (!tensor || !tensor.hasRank())
     return op->emitOpError()
-           << what << ": fk.dims belongs on a ranked tensor, got " << type;
+           << what << ": fk.dims belongs on a ranked tensor or memref, got "
+           << type;
   auto names = dyn_cast<ArrayAttr>(value);
   if (!names ||
       !llvm::all_of(names, [](Attribute name) { return isa<StringAttr>(name); }))
@@ -159,7 +160,7 @@ LogicalResult verifyDims(Operation *op, const Twine &what, Type type,
   if (names.size() != size_t(tensor.getNumDynamicDims()))
     return op->emitOpError()
            << what << ": fk.dims must name the "
-           << tensor.getNumDynamicDims() << " dynamic dimensions of " << tensor
+           << tensor.getNumDynamicDims() << " dynamic dimensions of " << type
            << ", got " << names.size() << " names";
   for (Attribute name : names) {
     try {
@@ -250,9 +251,11 @@ LogicalResult FKDialect::verifyRegionArgAttribute(Operation *op, unsigned,
   auto function = dyn_cast<FunctionOpInterface>(op);
   if (!function)
     return op->emitOpError() << attribute.getName() << " belongs on a function";
+  // In a plan, results are arguments too.
+  bool isResult = bool(function.getArgAttr(argIndex, "fkplan.result"));
   return verifyValueAttribute(op, "argument " + Twine(argIndex),
-                              function.getArgumentTypes()[argIndex],
-                              /*isResult=*/false, attribute);
+                              function.getArgumentTypes()[argIndex], isResult,
+                              attribute);
 }
 
 LogicalResult FKDialect::verifyRegionResultAttribute(Operation *op, unsigned,

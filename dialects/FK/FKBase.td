@@ -80,7 +80,7 @@ def FK_PartAttr : FK_Attr<"Part", "part"> {
   let parameters = (ins StringRefParameter<>:$tensor,
                         DefaultValuedParameter<"int64_t", "0">:$begin,
                         DefaultValuedParameter<"int64_t", "-1">:$end);
-  let assemblyFormat = "`<` $tensor (`,` $begin^ `to` $end)? `>`";
+  let assemblyFormat = "`<` $tensor custom<PartRange>($begin, $end) `>`";
 }
 
 def FK_RopeTableAttr : FK_Attr<"RopeTable", "rope_table"> {

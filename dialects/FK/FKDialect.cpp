@@ -19,6 +19,22 @@ using namespace fk;
 #define GET_TYPEDEF_CLASSES
 #include "dialects/FK/FKTypes.cpp.inc"
 
+/// `, begin to end`, left out where it is the whole tensor.
+static ParseResult parsePartRange(AsmParser &parser, int64_t &begin,
+                                  int64_t &end) {
+  begin = 0;
+  end = -1;
+  if (failed(parser.parseOptionalComma()))
+    return success();
+  return failure(parser.parseInteger(begin) || parser.parseKeyword("to") ||
+                 parser.parseInteger(end));
+}
+
+static void printPartRange(AsmPrinter &printer, int64_t begin, int64_t end) {
+  if (begin != 0 || end != -1)
+    printer << ", " << begin << " to " << end;
+}
+
 #define GET_ATTRDEF_CLASSES
 #include "dialects/FK/FKAttrs.cpp.inc"
 

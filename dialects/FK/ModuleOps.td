@@ -19,7 +19,7 @@ def FK_WeightOp : FK_Op<"weight", [Symbol]> {
     Example:
     ```mlir
     fk.weight @"model.norm.weight" [#fk.part<"model.norm.weight">] : tensor<64xbf16>
-    fk.weight @rope.cos_sin rope #fk.rope_table<"default", rotary_dim = 16, {theta = 1.0e4 : f64}> : tensor<?x16xf32>
+    fk.weight @rope.cos_sin rope <"default", rotary_dim = 16, {theta = 1.0e4 : f64}> : tensor<?x16xf32>
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<ArrayAttr>:$parts,

@@ -167,6 +167,13 @@ private:
   AxisValues values;
 };
 
+/// A type or attribute without the quotes that diagnostics put around it.
+template <typename T> std::string toText(T value) {
+  std::string text;
+  llvm::raw_string_ostream(text) << value;
+  return text;
+}
+
 /// "tensor<64xbf16> [hidden]", `?` where nothing is known.
 std::string describeWanted(const TensorParam &param, Type element,
                            const StaticAxes &axes) {
@@ -179,11 +186,8 @@ std::string describeWanted(const TensorParam &param, Type element,
     shape.push_back(value && *value >= 0 ? *value : ShapedType::kDynamic);
     names.push_back(extent ? extent.str() : "_");
   }
-  std::string text;
-  llvm::raw_string_ostream(text)
-      << RankedTensorType::get(shape, element) << " ["
-      << llvm::join(names, ", ") << "]";
-  return text;
+  return toText(RankedTensorType::get(shape, element)) + " [" +
+         llvm::join(names, ", ") + "]";
 }
 
 struct TypedTensor {
@@ -207,7 +211,7 @@ LogicalResult verifyElements(Operation *op, StringRef task,
                << task << "_c1: " << tensor.param->name
                << " must have elements of type "
                << StringRef(getName(*tensor.param->element)) << ", got "
-               << tensor.type;
+               << toText(tensor.type);
       continue;
     }
     if (!elementT) {
@@ -215,7 +219,7 @@ LogicalResult verifyElements(Operation *op, StringRef task,
         return op->emitOpError()
                << task << "_c1: " << tensor.param->name
                << " must have elements of type bf16, f16, f32 or f64, got "
-               << tensor.type;
+               << toText(tensor.type);
       elementT = element;
       nameT = tensor.param->name;
       continue;
@@ -223,8 +227,8 @@ LogicalResult verifyElements(Operation *op, StringRef task,
     if (element != elementT)
       return op->emitOpError()
              << task << "_c1: " << tensor.param->name
-             << " must have elements of type " << elementT << ", as " << nameT
-             << " has, got " << tensor.type;
+             << " must have elements of type " << toText(elementT) << ", as "
+             << nameT << " has, got " << toText(tensor.type);
   }
   return success();
 }
@@ -270,7 +274,7 @@ LogicalResult verifyExtents(Operation *op, StringRef task,
   return op->emitOpError() << task << "_c2: " << wrong->param->name
                            << " must be "
                            << describeWanted(*wrong->param, element, axes)
-                           << ", got " << wrong->type;
+                           << ", got " << toText(wrong->type);
 }
 
 } // namespace
