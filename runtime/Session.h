@@ -32,14 +32,15 @@ struct HostTensor {
     return {reinterpret_cast<T *>(bytes.data()), bytes.size() / sizeof(T)};
   }
   template <typename T> std::span<const T> as() const {
-    return {reinterpret_cast<const T *>(bytes.data()), bytes.size() / sizeof(T)};
+    return {reinterpret_cast<const T *>(bytes.data()),
+            bytes.size() / sizeof(T)};
   }
 };
 using NamedTensors = std::vector<std::pair<std::string, HostTensor>>;
 
 /// Upper bounds of the plan's symbols; memory is sized by them once.
 struct SessionLimits {
-  int64_t maxTokens = 0;    ///< packed tokens of one call
+  int64_t maxTokens = 0; ///< packed tokens of one call
   int64_t maxSeqs = 0;
   int64_t maxPositions = 0; ///< longest sequence, prompt and new tokens
   int64_t pages = 0;        ///< of each kv cache; 0 where no state is used
@@ -53,6 +54,8 @@ struct MemoryReport {
 /// One timed or observed launch.
 struct LaunchRecord {
   std::string task, place, provider, kernel;
+  /// Candidates bound here that do not serve these shapes; "" where none.
+  std::string uncovered;
   double milliseconds = 0;
 };
 
@@ -66,6 +69,7 @@ public:
   ~Session();
 
   const Plan &getPlan() const;
+  const SessionLimits &getLimits() const;
   Device &getDevice();
   Stream &getStream();
 
@@ -75,15 +79,24 @@ public:
   void loadWeights(const Checkpoint &checkpoint, const Progress &progress = {});
   /// Draws every weight, normal with standard deviation 0.02 (norm weights near
   /// 1), the same on every device for the same seed.
-  void drawWeights(uint64_t seed);
+  void drawWeights(uint64_t seed, const Progress &progress = {});
 
-  /// Sets the symbols (tokens, seqs, ...) and inputs of a function by parameter
-  /// name, runs it and leaves results on the device until the next call.
+  /// Adds a provider of the caller's; it takes the place of fk's of that name.
+  void addProvider(std::unique_ptr<Provider> provider);
+
+  /// Sets the symbols (tokens, seqs; the others follow from the limits) and
+  /// inputs of a function by parameter name, runs it and leaves results on the
+  /// device until the next call. Inputs may be freed when it returns.
   /// `useGraph`: capture at the first call of these symbols, replay afterwards.
   void run(const std::string &function, const AxisValues &symbols,
-           const std::map<std::string, HostTensor> &inputs, bool useGraph = false);
+           const std::map<std::string, HostTensor> &inputs,
+           bool useGraph = false);
   /// A result of the last run, copied to the host.
   HostTensor getResult(const std::string &name);
+
+  /// The longest sequence that length-dependent rotary tables are made for in
+  /// the next runs; 0 (the default): as the run's positions say.
+  void setLongestSequence(int64_t length);
 
   /// Runs `function` with an event around each launch.
   std::vector<LaunchRecord>
