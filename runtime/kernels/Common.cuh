@@ -89,7 +89,7 @@ __device__ __forceinline__ Vec<T> loadVec(const T *pointer) {
 template <typename T>
 __device__ __forceinline__ Vec<T> loadVecStreaming(const T *pointer) {
   uint4 bits;
-  asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v4.u32 "
+  asm volatile("ld.global.L1::no_allocate.L2::256B.v4.u32 "
                "{%0, %1, %2, %3}, [%4];"
                : "=r"(bits.x), "=r"(bits.y), "=r"(bits.z), "=r"(bits.w)
                : "l"(pointer));

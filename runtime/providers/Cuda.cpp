@@ -25,6 +25,7 @@ namespace fk {
 
 namespace cuda {
 
+// clang-format off
 // A thread takes 8 elements of a row.
 #define FK_ROW_BLOCK(width) "min(1024, max(32, ceildiv(" width ", 256) * 32))"
 // 256 threads with 8 elements each; the kernel strides over the rest.
@@ -64,7 +65,28 @@ namespace cuda {
     }                                                                          \
   }
 
-// clang-format off
+// Heads are padded to 64, 128 or 256: see AttentionMma.cu for the shared memory.
+#define FK_BY_WIDTH(entry, args)                                               \
+  {"head_dim <= 64", "0", {{entry "_d64", {"tokens / 64 + seqs", "q_heads"}, "128", "24576", args}}},   \
+  {"head_dim <= 128", "0", {{entry "_d128", {"tokens / 64 + seqs", "q_heads"}, "128", "49152", args}}}, \
+  {"head_dim <= 256", "0", {{entry "_d256", {"tokens / 64 + seqs", "q_heads"}, "128", "65536", args}}}
+
+// Parts of a sequence's keys: about four blocks for each of 132 multiprocessors, at
+// least 32 keys a part (partGranule of AttentionDecode.cu), at most 64 parts.
+#define FK_PARTS                                                               \
+  "max(1, min(64, min(ceildiv(max_blocks * page_size, 32), ceildiv(528, seqs * kv_heads))))"
+#define FK_DECODE_SHAPE(width, heads, where, blocks)                           \
+  {"head_dim <= " width where,                                                 \
+   "8 * seqs + seqs * q_heads * (8 + 4 * head_dim) * " FK_PARTS,               \
+   {{"paged_attention_decode_d" width "_g" heads, {FK_PARTS, blocks, "seqs"}, "128", "0", \
+     "query cache seq_lens block_table scale window softcap seqs pages page_size " \
+     "max_blocks q_heads kv_heads head_dim workspace"},                        \
+    {"paged_attention_combine", {"q_heads", "seqs"}, "128", "0",              \
+     "result sink? seqs q_heads head_dim workspace"}}}
+#define FK_DECODE(width)                                                       \
+  FK_DECODE_SHAPE(width, "4", " && q_heads <= 4 * kv_heads", "kv_heads"),      \
+  FK_DECODE_SHAPE(width, "8", "", "kv_heads * ceildiv(q_heads, 8 * kv_heads)")
+
 static const KernelRow rows[] = {
     {"embedding", "", "Embedding",
      {{"", "0", {{"embedding", {"tokens"}, FK_ROW_BLOCK("hidden"), "0",
@@ -130,6 +152,23 @@ static const KernelRow rows[] = {
                   "32 * head_dim",
                   "query_out key_out query key query_weight key_weight positions cos_sin "
                   "epsilon tokens q_heads kv_heads head_dim rotary_dim weight_offset"}}}}},
+
+    {"attention_mma", "bf16,f16", "AttentionMma",
+     {FK_BY_WIDTH("attention_mma", FK_ATTENTION_ARGS)}},
+    {"paged_attention_mma", "bf16,f16", "AttentionMma",
+     {FK_BY_WIDTH("paged_attention_mma", FK_PAGED_ARGS)}},
+    {"attention_simt", "f32", "AttentionSimt",
+     {{"", "0", {{"attention_simt", {"ceildiv(tokens, 4)", "q_heads"}, "128", "0",
+                  FK_ATTENTION_ARGS}}}}},
+    {"paged_attention_simt", "f32", "AttentionSimt",
+     {{"", "0", {{"paged_attention_simt", {"ceildiv(tokens, 4)", "q_heads"}, "128", "0",
+                  FK_PAGED_ARGS}}}}},
+    {"paged_attention_decode", "", "AttentionDecode",
+     {FK_DECODE("64"), FK_DECODE("128"), FK_DECODE("256")}},
+
+    {"sample", "", "Sample",
+     {{"", "0", {{"sample", {"seqs"}, "1024", "0",
+                  "next logits temperature top_k top_p seed position seqs vocab"}}}}},
 };
 // clang-format on
 
