@@ -57,7 +57,7 @@ struct WorkPool::Impl {
   }
 
   void loop() {
-    std::unique_lock lock(mutex);
+    std::unique_lock<std::mutex> lock(mutex);
     uint64_t seen = 0;
     while (true) {
       started.wait(lock, [&] { return stopping || round != seen; });
@@ -81,7 +81,7 @@ WorkPool::WorkPool(unsigned threads) : impl(std::make_unique<Impl>()) {
 
 WorkPool::~WorkPool() {
   {
-    std::lock_guard lock(impl->mutex);
+    std::lock_guard<std::mutex> lock(impl->mutex);
     impl->stopping = true;
   }
   impl->started.notify_all();
@@ -100,7 +100,7 @@ void WorkPool::run(int64_t units, int64_t grain, const Body &body) {
       body(begin, std::min(units, begin + grain));
     return;
   }
-  std::unique_lock lock(impl->mutex);
+  std::unique_lock<std::mutex> lock(impl->mutex);
   impl->body = &body;
   impl->units = units;
   impl->grain = grain;
