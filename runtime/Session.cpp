@@ -449,6 +449,18 @@ void Session::setLongestSequence(int64_t length) {
   impl->longestSequence = length;
 }
 
+const Program &Session::bind(const std::string &function,
+                             const AxisValues &symbols) {
+  const PlanFunction &named = impl->getPublicFunction(function);
+  return impl->getProgram(named, impl->completeSymbols(named, symbols));
+}
+
+void *Session::getWorkspace() { return impl->workspace.data(); }
+
+Provider &Session::getProvider(const std::string &name) {
+  return impl->getProvider(name);
+}
+
 static LaunchRecord makeRecord(const ProgramStep &step) {
   return {step.launch.task, step.launch.place, step.provider,
           step.kernelName,  step.uncovered,    /*milliseconds=*/0};

@@ -21,6 +21,8 @@
 
 namespace fk {
 
+struct Program; // runtime/Program.h
+
 /// A tensor in host memory that owns its bytes.
 struct HostTensor {
   DType dtype = DType::F32;
@@ -97,6 +99,14 @@ public:
   /// The longest sequence that length-dependent rotary tables are made for in
   /// the next runs; 0 (the default): as the run's positions say.
   void setLongestSequence(int64_t length);
+
+  /// The launches of `function` at these symbols, bound to this session's memory;
+  /// for measuring them apart. Valid until the next call on this session that
+  /// binds other symbols.
+  const Program &bind(const std::string &function, const AxisValues &symbols);
+  /// Scratch that any launch bound so far may use, one at a time.
+  void *getWorkspace();
+  Provider &getProvider(const std::string &name);
 
   /// Runs `function` with an event around each launch.
   std::vector<LaunchRecord>
