@@ -18,8 +18,8 @@ namespace fk {
 
 /// What the library assumes where a config is silent.
 struct DecoderDefaults {
-  std::optional<int64_t> kvHeads; ///< nullopt: as many as heads
-  std::optional<int64_t> headDim; ///< nullopt: hidden / heads
+  std::optional<int64_t> kvHeads = {}; ///< nullopt: as many as heads
+  std::optional<int64_t> headDim = {}; ///< nullopt: hidden / heads
   std::string activation = "silu";
   double epsilon = 1e-6;
   bool tied = false;

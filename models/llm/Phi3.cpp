@@ -1,0 +1,82 @@
+//===- Phi3.cpp - Phi3ForCausalLM -----------------------------------------===//
+//
+// Part of fk, under the Apache License v2.0. See LICENSE.
+//
+//===----------------------------------------------------------------------===//
+//
+// Phi-3 Technical Report, arXiv 2404.14219; LongRoPE, arXiv 2402.13753.
+//
+//   x += self_attn(input_layernorm(x)), q, k and v in one tensor
+//   x += mlp(post_attention_layernorm(x)), gate and up in one tensor
+//
+//===----------------------------------------------------------------------===//
+
+#include "models/llm/Decoder.h"
+
+using namespace fk;
+using mlir::Value;
+
+namespace {
+struct Phi3 : Decoder {
+  /// Attention whose qkv_proj holds queries, keys and values, in this order.
+  Value attention(ModelBuilder &b, Value x, int64_t window) const {
+    int64_t q = queryWidth(), kv = keyWidth(), rows = q + 2 * kv;
+    Value query = b.linearPart(x, "q_proj", "qkv_proj", 0, q, rows);
+    Value key = b.linearPart(x, "k_proj", "qkv_proj", q, kv, rows);
+    Value value = b.linearPart(x, "v_proj", "qkv_proj", q + kv, kv, rows);
+    query = b.splitHeads(query, heads);
+    key = b.splitHeads(key, kvHeads);
+    value = b.splitHeads(value, kvHeads);
+    std::tie(query, key) = b.rope(query, key);
+    Value y = b.attention(query, key, value, {.window = window});
+    return b.linear(b.mergeHeads(y), "o_proj", hidden);
+  }
+
+  /// SwiGLU whose gate_up_proj holds gate, then up.
+  Value mlp(ModelBuilder &b, Value x) const {
+    int64_t n = intermediate;
+    Value gate = b.linearPart(x, "gate_proj", "gate_up_proj", 0, n, 2 * n);
+    Value up = b.linearPart(x, "up_proj", "gate_up_proj", n, n, 2 * n);
+    Value y = b.mul(b.activation(gate, activation, "activation_fn"), up, "mul");
+    return b.linear(y, "down_proj", hidden);
+  }
+
+  Value layer(ModelBuilder &b, Value x, int64_t window) const {
+    Value h = b.rmsNorm(x, "input_layernorm", epsilon);
+    h = b.block("attention_block", "self_attn", h,
+                [&](Value h) { return attention(b, h, window); });
+    x = b.add(x, h, "attention_residual");
+    h = b.rmsNorm(x, "post_attention_layernorm", epsilon);
+    h = b.block("mlp", "mlp", h, [&](Value h) { return mlp(b, h); });
+    return b.add(x, h, "mlp_residual");
+  }
+};
+} // namespace
+
+static void build(ModelBuilder &b, const Config &config) {
+  Phi3 model{{Decoder::read(config, {.epsilon = 1e-5,
+                                     .rope = {.partial = true,
+                                              .suIsLongRope = true,
+                                              .originalMaxPositions = 4096}})}};
+  model.readWindow(config, std::nullopt);
+  multiplySizes(config, "the width of qkv_proj", 1,
+                model.queryWidth() + 2 * model.keyWidth());
+  // The Phi-3-small relatives interleave block-sparse layers.
+  config.requireValue("attention_bias", "false");
+  model.build(b, [&](Value x, int64_t i) {
+    return b.block(
+        "decoder_layer", "model.layers." + std::to_string(i), x,
+        [&](Value x) { return model.layer(b, x, model.windows[i]); });
+  });
+}
+
+namespace fk {
+extern const Architecture phi3 = {
+    .name = "Phi3ForCausalLM",
+    .modelType = "phi3",
+    .family = "llm",
+    .build = build,
+    .basePrefix = "model.",
+    .unusedTensors = {"*.rotary_emb.inv_freq", "lm_head.weight"},
+};
+} // namespace fk
