@@ -349,6 +349,24 @@ Expr fk::getCoverage(const PlanCandidate &candidate) {
   return text.empty() ? Expr() : Expr::parseCondition(text, candidate.name);
 }
 
+void fk::renameCandidate(LoadedCandidate &candidate, const std::string &name) {
+  std::string from = "candidate." + candidate.info.name;
+  auto rename = [&](const std::string &image) {
+    return "candidate." + name + image.substr(from.size());
+  };
+  std::map<std::string, PlanImage> images;
+  std::map<std::string, ImageSource> sources;
+  for (auto &[image, contents] : candidate.images)
+    images[rename(image)] = std::move(contents);
+  for (auto &[image, source] : candidate.sources)
+    sources[rename(image)] = std::move(source);
+  for (CandidateVariant &variant : candidate.info.variants)
+    variant.image = rename(variant.image);
+  candidate.images = std::move(images);
+  candidate.sources = std::move(sources);
+  candidate.info.name = name;
+}
+
 //===----------------------------------------------------------------------===//
 // Specs
 //===----------------------------------------------------------------------===//

@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// {"candidate": {...}, "images": {"<image>": {"kind", "file", "sha256", "arch",
-// "defines"}}}, the candidate being written as in a plan (docs/plan.md).
+// The candidate as a plan writes it (docs/plan.md), and beside its keys
+// "images": {"<image>": {"kind", "file", "sha256", "arch", "defines"}}.
 //
 //===----------------------------------------------------------------------===//
 
@@ -181,8 +181,8 @@ PlanImage makeImage(const ImageSource &source) {
 } // namespace
 
 std::string fk::toManifestText(const LoadedCandidate &candidate) {
-  Json root = {{"candidate", writeCandidate(candidate.info)},
-               {"images", Json::object()}};
+  Json root = writeCandidate(candidate.info);
+  root["images"] = Json::object();
   for (const auto &[name, source] : candidate.sources)
     root["images"][name] = {{"kind", source.kind},
                             {"file", source.file},
@@ -196,7 +196,7 @@ PlanCandidate fk::parseManifestText(std::string_view text,
                                     std::string_view where) {
   json root = parseJson(text, std::string(where));
   Reader reader(where);
-  return reader.readCandidate(reader.get(root, "candidate"));
+  return reader.readCandidate(root);
 }
 
 LoadedCandidate fk::fromManifestText(std::string_view text,
@@ -204,7 +204,7 @@ LoadedCandidate fk::fromManifestText(std::string_view text,
   json root = parseJson(text, std::string(where));
   Reader reader(where);
   LoadedCandidate candidate;
-  candidate.info = reader.readCandidate(reader.get(root, "candidate"));
+  candidate.info = reader.readCandidate(root);
   const json &images = reader.get(root, "images");
   if (!images.is_object())
     reader.fail("images", "an object", images);

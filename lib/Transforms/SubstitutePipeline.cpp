@@ -23,7 +23,8 @@ std::vector<std::string> fk::splitSubstitutes(StringRef text) {
 }
 
 void fk::addSubstitutePasses(OpPassManager &pm,
-                             const std::vector<std::string> &substitutes) {
+                             const std::vector<std::string> &substitutes,
+                             const std::string &arch) {
   if (substitutes.empty())
     return;
   FusePassOptions fuse;
@@ -37,6 +38,7 @@ void fk::addSubstitutePasses(OpPassManager &pm,
     pm.addPass(createFusePass(std::move(fuse)));
   SubstitutePassOptions substitute;
   substitute.substitutes.assign(substitutes.begin(), substitutes.end());
+  substitute.arch = arch;
   pm.addPass(createSubstitutePass(std::move(substitute)));
 }
 

@@ -85,6 +85,9 @@ bool mayCover(const PlanCandidate &candidate, const AxisValues &staticAxes);
 /// The condition under which `candidate` serves a shape; empty: always.
 Expr getCoverage(const PlanCandidate &candidate);
 
+/// Gives the candidate, and its images, another name.
+void renameCandidate(LoadedCandidate &candidate, const std::string &name);
+
 /// The checked, canonical JSON that `fk.candidate` carries in the IR: the
 /// PlanCandidate and the sources of its images.
 std::string toManifestText(const LoadedCandidate &candidate);

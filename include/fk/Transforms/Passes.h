@@ -30,7 +30,8 @@ std::vector<std::string> splitSubstitutes(llvm::StringRef text);
 /// Binds candidates: where a spec names a task that only arises by fusion, that
 /// fusion comes first.
 void addSubstitutePasses(mlir::OpPassManager &pm,
-                         const std::vector<std::string> &substitutes);
+                         const std::vector<std::string> &substitutes,
+                         const std::string &arch = "sm_90a");
 
 /// Registers `--substitute=<task>[@<place>]:<file>[,...]`.
 void registerSubstitutePipeline();

@@ -30,6 +30,8 @@ def SubstitutePass : Pass<"fk-substitute", "::mlir::ModuleOp"> {
   let options = [
     ListOption<"substitutes", "substitute", "std::string",
                "<task>[@<place>]:<file> of each candidate">,
+    Option<"arch", "arch", "std::string", "\"sm_90a\"",
+           "The GPU that the candidates must run on">,
   ];
   let dependentDialects = ["::fk::FKDialect", "::mlir::func::FuncDialect"];
 }
