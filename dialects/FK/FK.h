@@ -80,10 +80,13 @@ mlir::Value getOperandByName(TaskOpInterface op, llvm::StringRef name);
 /// expressions over the symbols that `fk.dims` names on the arguments.
 class SymbolicDims {
 public:
-  /// Fails (with a diagnostic) where an extent cannot be named.
+  /// Follows task ops by their signatures, reshapes, concatenation, slices and
+  /// calls. Fails (with a diagnostic) where an extent cannot be named, or where
+  /// two that must be the same have different names.
   static mlir::FailureOr<SymbolicDims> compute(mlir::Operation *func);
 
-  /// One expression per dimension of `value`.
+  /// One canonical expression per dimension of `value`; a state's handle has the
+  /// dimensions of the tensor it stands for.
   llvm::ArrayRef<Expr> getDims(mlir::Value value) const;
 
   /// The task's axes in the order of its signature.
@@ -91,6 +94,7 @@ public:
   getAxes(TaskOpInterface op) const;
 
 private:
+  friend class SymbolicDimsBuilder;
   llvm::DenseMap<mlir::Value, llvm::SmallVector<Expr>> dims;
 };
 
