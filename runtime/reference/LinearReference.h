@@ -16,23 +16,50 @@
 
 namespace fk::reference {
 
+/// The partial sums of `dot`. On the host one vector value, which the compiler
+/// keeps in registers of whatever width there is; in CUDA code an array.
+template <typename C> struct Lanes {
+  static constexpr int count = 32;
+#ifdef __CUDACC__
+  typedef C Type[count];
+#else
+  typedef C Type __attribute__((vector_size(count * sizeof(C))));
+#endif
+};
+
 /// sum_i x[i] * w[i]. Products and sums in C, in 32 interleaved partial sums
 /// that are added pairwise: a fixed order, and one that a vector unit can keep.
 template <typename C, typename X, typename W>
-FK_HOST_DEVICE inline C dot(const X *x, const W *w, int64_t count) {
-  constexpr int lanes = 32;
-  C sums[lanes] = {};
+FK_HOST_DEVICE FK_ALWAYS_INLINE C dot(const X *x, const W *w, int64_t count) {
+  constexpr int lanes = Lanes<C>::count;
+  typename Lanes<C>::Type sums = {};
   int64_t i = 0;
-  for (; i + lanes <= count; i += lanes)
+  for (; i + lanes <= count; i += lanes) {
+#ifdef __CUDACC__
     for (int lane = 0; lane < lanes; ++lane)
       sums[lane] += C(widen(x[i + lane])) * C(widen(w[i + lane]));
+#else
+    C a[lanes], b[lanes];
+    for (int lane = 0; lane < lanes; ++lane) {
+      a[lane] = C(widen(x[i + lane]));
+      b[lane] = C(widen(w[i + lane]));
+    }
+    typename Lanes<C>::Type left, right;
+    memcpy(&left, a, sizeof(left));
+    memcpy(&right, b, sizeof(right));
+    sums += left * right;
+#endif
+  }
   C tail = 0;
   for (; i < count; ++i)
     tail += C(widen(x[i])) * C(widen(w[i]));
+  C total[lanes];
+  for (int lane = 0; lane < lanes; ++lane)
+    total[lane] = sums[lane];
   for (int half = lanes / 2; half > 0; half /= 2)
     for (int lane = 0; lane < half; ++lane)
-      sums[lane] += sums[lane + half];
-  return sums[0] + tail;
+      total[lane] += total[lane + half];
+  return total[0] + tail;
 }
 
 /// embedding: y[t, h] = round_T(scale) * table[ids[t], h]. The scale is rounded

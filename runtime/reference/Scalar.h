@@ -22,6 +22,9 @@
 #define FK_HOST_DEVICE
 #endif
 
+/// For what must become part of each clone of a hot loop (HostDot.cpp).
+#define FK_ALWAYS_INLINE __attribute__((always_inline)) inline
+
 namespace fk::reference {
 
 struct BF16 {
@@ -31,25 +34,25 @@ struct F16 {
   uint16_t bits;
 };
 
-FK_HOST_DEVICE inline uint32_t getBits(float value) {
+FK_HOST_DEVICE FK_ALWAYS_INLINE uint32_t getBits(float value) {
   uint32_t bits;
   memcpy(&bits, &value, sizeof(bits));
   return bits;
 }
 
-FK_HOST_DEVICE inline float fromBits(uint32_t bits) {
+FK_HOST_DEVICE FK_ALWAYS_INLINE float fromBits(uint32_t bits) {
   float value;
   memcpy(&value, &bits, sizeof(value));
   return value;
 }
 
 /// Widening is exact.
-FK_HOST_DEVICE inline double widen(double value) { return value; }
-FK_HOST_DEVICE inline float widen(float value) { return value; }
-FK_HOST_DEVICE inline float widen(BF16 value) {
+FK_HOST_DEVICE FK_ALWAYS_INLINE double widen(double value) { return value; }
+FK_HOST_DEVICE FK_ALWAYS_INLINE float widen(float value) { return value; }
+FK_HOST_DEVICE FK_ALWAYS_INLINE float widen(BF16 value) {
   return fromBits(uint32_t(value.bits) << 16);
 }
-FK_HOST_DEVICE inline float widen(F16 value) {
+FK_HOST_DEVICE FK_ALWAYS_INLINE float widen(F16 value) {
   uint32_t magnitude = uint32_t(value.bits & 0x7fff) << 13;
   // Rebiasing by a product is exact and serves subnormals too.
   uint32_t finite = getBits(fromBits(magnitude) * 0x1p112f);
