@@ -88,7 +88,7 @@ def FK_RopeTableAttr : FK_Attr<"RopeTable", "rope_table"> {
   let description = [{
     `settings` holds the config's numbers by the names of `fk::RopeTable` in runtime/Plan.h, in
     snake_case; a type (`default`, `linear`, `dynamic`, `yarn`, `llama3`, `longrope`) needs the
-    settings its formula uses (runtime/reference/Rope.h).
+    settings its formula uses (runtime/RopeTable.h).
   }];
   let parameters = (ins StringRefParameter<>:$type, "int64_t":$rotaryDim,
                         "::mlir::DictionaryAttr":$settings);
