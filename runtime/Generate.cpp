@@ -1,0 +1,401 @@
+//===- Generate.cpp - Prompts to new tokens over a paged cache ------------===//
+//
+// Part of fk, under the Apache License v2.0. See LICENSE.
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/Batch.h"
+
+#include "runtime/Program.h"
+#include "runtime/Shape.h"
+#include "runtime/support/Error.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <optional>
+
+using namespace fk;
+
+PageAllocator::PageAllocator(int64_t pages)
+    : isTaken(static_cast<size_t>(pages)) {
+  for (int64_t page = pages; page > 0; --page)
+    free.push_back(static_cast<int32_t>(page - 1));
+}
+
+int32_t PageAllocator::take() {
+  if (free.empty())
+    throw Error({.what = "the cache has no free page",
+                 .wanted = "1 page",
+                 .got = "all " + std::to_string(isTaken.size()) + " in use",
+                 .mend = "raise the session's pages or lower the batch"},
+                ErrorKind::Infrastructure);
+  int32_t page = free.back();
+  free.pop_back();
+  isTaken[static_cast<size_t>(page)] = true;
+  return page;
+}
+
+void PageAllocator::give(int32_t page) {
+  if (page < 0 || static_cast<size_t>(page) >= isTaken.size() ||
+      !isTaken[static_cast<size_t>(page)])
+    throw Error({.what = "a page is given back that nobody holds",
+                 .got = std::to_string(page)});
+  isTaken[static_cast<size_t>(page)] = false;
+  free.push_back(page);
+}
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double getMillisecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start)
+      .count();
+}
+
+const PlanFunction &getStep(const Plan &plan) {
+  const PlanFunction *step = plan.findFunction("step");
+  if (!step || !step->isPublic || plan.model.pageSize < 1)
+    throw Error({.what = "the model does not generate",
+                 .where = plan.model.architecture,
+                 .wanted = "a plan with a function 'step' and a paged cache",
+                 .mend = "use `fk run` for its forward"});
+  return *step;
+}
+
+/// The rows of cache that a prompt comes to need: its last new token is never
+/// fed back.
+int64_t getCachedLength(const std::vector<int32_t> &prompt,
+                        int64_t maxNewTokens) {
+  return static_cast<int64_t>(prompt.size()) + maxNewTokens - 1;
+}
+
+void checkRequest(const Plan &plan, const GenerateRequest &request) {
+  const PlanFunction &step = getStep(plan);
+  if (request.prompts.empty())
+    throw Error({.what = "nothing to continue", .wanted = "a prompt"});
+  constexpr int64_t mostTokens = int64_t(1) << 30;
+  if (request.maxNewTokens < 1 || request.maxNewTokens > mostTokens)
+    throw Error({.what = "the number of new tokens is impossible",
+                 .wanted = "1 to " + std::to_string(mostTokens),
+                 .got = std::to_string(request.maxNewTokens)});
+  size_t samplings = request.sampling.size();
+  if (samplings > 1 && samplings != request.prompts.size())
+    throw Error({.what = "sampling parameters do not fit the prompts",
+                 .wanted = "one, or one for each of " +
+                           std::to_string(request.prompts.size()) + " prompts",
+                 .got = std::to_string(samplings)});
+  for (const SamplingParams &sampling : request.sampling)
+    if (!(sampling.temperature >= 0) || sampling.topK < 0 ||
+        !(sampling.topP > 0 && sampling.topP <= 1))
+      throw Error({.what = "a sampling parameter is out of range",
+                   .wanted = "temperature >= 0, top_k >= 0, 0 < top_p <= 1",
+                   .got = std::to_string(sampling.temperature) + ", " +
+                          std::to_string(sampling.topK) + ", " +
+                          std::to_string(sampling.topP)});
+  std::optional<int64_t> limit;
+  for (size_t i = 0; i < step.params.size(); ++i)
+    if (step.values.at(static_cast<size_t>(step.params[i])).role.from ==
+        "input_ids")
+      limit = getIndexLimit(plan, step, i);
+  for (size_t row = 0; row < request.prompts.size(); ++row) {
+    const std::vector<int32_t> &prompt = request.prompts[row];
+    std::string where = "prompt " + std::to_string(row);
+    if (prompt.empty())
+      throw Error({.what = "a prompt is empty",
+                   .where = where,
+                   .wanted = "at least one token"});
+    for (size_t i = 0; i < prompt.size(); ++i)
+      if (prompt[i] < 0 || (limit && prompt[i] >= *limit))
+        throw Error({.what = "a token is out of range",
+                     .where = where + ", token " + std::to_string(i),
+                     .wanted = limit ? "0 to " + std::to_string(*limit - 1)
+                                     : "no negative number",
+                     .got = std::to_string(prompt[i])});
+  }
+}
+
+void checkLimits(const SessionLimits &have, const SessionLimits &need) {
+  auto check = [](const char *name, int64_t have, int64_t need) {
+    if (have < need)
+      throw Error({.what = "the session is too small for the prompts",
+                   .where = name,
+                   .wanted = std::to_string(need),
+                   .got = std::to_string(have),
+                   .mend = "raise the session's limits"});
+  };
+  check("maxSeqs", have.maxSeqs, need.maxSeqs);
+  check("maxTokens", have.maxTokens, need.maxSeqs); // a decode step's
+  check("maxPositions", have.maxPositions, need.maxPositions);
+  check("pages", have.pages, need.pages);
+}
+
+/// A prompt on its way.
+struct Sequence {
+  size_t prompt = 0;           ///< its index in the request
+  std::vector<int32_t> tokens; ///< the prompt, then the new ones
+  int64_t cached = 0;          ///< tokens that have been fed
+  std::vector<int32_t> pages;
+  SamplingParams sampling;
+};
+
+class Generator {
+public:
+  Generator(Session &session, const GenerateRequest &request)
+      : session(session), plan(session.getPlan()), step(getStep(plan)),
+        request(request), allocator(session.getLimits().pages),
+        pageSize(plan.model.pageSize),
+        maxBlocks((session.getLimits().maxPositions + pageSize - 1) /
+                  pageSize) {
+    for (size_t i = 0; i < request.prompts.size(); ++i) {
+      Sequence sequence;
+      sequence.prompt = i;
+      sequence.tokens = request.prompts[i];
+      if (!request.sampling.empty())
+        sequence.sampling =
+            request.sampling[request.sampling.size() == 1 ? 0 : i];
+      active.push_back(std::move(sequence));
+    }
+    result.tokens.resize(request.prompts.size());
+    result.stopReasons.resize(request.prompts.size(), StopReason::Length);
+  }
+
+  ~Generator() { session.setLongestSequence(0); }
+  Generator(const Generator &) = delete;
+  Generator &operator=(const Generator &) = delete;
+
+  GenerateResult run() {
+    auto start = Clock::now();
+    prefill();
+    result.prefillMilliseconds = getMillisecondsSince(start);
+    while (!active.empty()) {
+      start = Clock::now();
+      std::vector<Piece> batch;
+      for (Sequence &sequence : active)
+        batch.push_back({&sequence, 1});
+      std::vector<int32_t> next = runStep(batch, request.useGraphs);
+      result.decodeMilliseconds.push_back(getMillisecondsSince(start));
+      for (size_t i = 0; i < batch.size(); ++i)
+        accept(*batch[i].sequence, next[i]);
+      dropFinished();
+    }
+    return std::move(result);
+  }
+
+private:
+  /// Tokens of a sequence that one call feeds.
+  struct Piece {
+    Sequence *sequence;
+    int64_t count;
+  };
+
+  /// Feeds all prompts. A prompt that does not fit the rest of a call goes on
+  /// in the next one; its answer counts when its last token was fed.
+  void prefill() {
+    int64_t maxTokens = session.getLimits().maxTokens;
+    size_t current = 0;
+    while (current < active.size()) {
+      std::vector<Piece> batch;
+      int64_t room = maxTokens;
+      for (size_t i = current; i < active.size() && room > 0; ++i) {
+        Sequence &sequence = active[i];
+        int64_t count =
+            std::min(room, static_cast<int64_t>(sequence.tokens.size()) -
+                               sequence.cached);
+        batch.push_back({&sequence, count});
+        room -= count;
+      }
+      std::vector<int32_t> next = runStep(batch, /*useGraph=*/false);
+      for (size_t i = 0; i < batch.size(); ++i) {
+        Sequence &sequence = *batch[i].sequence;
+        if (sequence.cached < static_cast<int64_t>(sequence.tokens.size()))
+          continue;
+        accept(sequence, next[i]);
+        ++current;
+      }
+    }
+    dropFinished();
+  }
+
+  void accept(Sequence &sequence, int32_t token) {
+    sequence.tokens.push_back(token);
+    result.tokens[sequence.prompt].push_back(token);
+    if (request.onToken)
+      request.onToken(sequence.prompt, token);
+    const std::vector<int64_t> &ends = plan.model.eosTokenIds;
+    if (request.stopAtEos &&
+        std::find(ends.begin(), ends.end(), token) != ends.end())
+      result.stopReasons[sequence.prompt] = StopReason::EndOfSequence;
+  }
+
+  bool isFinished(const Sequence &sequence) const {
+    return result.stopReasons[sequence.prompt] == StopReason::EndOfSequence ||
+           static_cast<int64_t>(result.tokens[sequence.prompt].size()) >=
+               request.maxNewTokens;
+  }
+
+  void dropFinished() {
+    std::erase_if(active, [&](const Sequence &sequence) {
+      if (!isFinished(sequence))
+        return false;
+      for (int32_t page : sequence.pages)
+        allocator.give(page);
+      return true;
+    });
+  }
+
+  /// Runs `step` over the pieces; returns the token behind each.
+  std::vector<int32_t> runStep(const std::vector<Piece> &batch, bool useGraph) {
+    int64_t tokens = 0, longest = 0;
+    for (const Piece &piece : batch) {
+      Sequence &sequence = *piece.sequence;
+      tokens += piece.count;
+      while (static_cast<int64_t>(sequence.pages.size()) * pageSize <
+             sequence.cached + piece.count)
+        sequence.pages.push_back(allocator.take());
+    }
+    // All prompts of a batch share one rotary table, as in the library.
+    for (const Sequence &sequence : active)
+      longest = std::max(longest, static_cast<int64_t>(sequence.tokens.size()));
+    auto seqs = static_cast<int64_t>(batch.size());
+    std::map<std::string, HostTensor> inputs;
+    for (int64_t index : step.params) {
+      const PlanValue &param = step.values.at(static_cast<size_t>(index));
+      inputs.emplace(param.name, makeInput(param, batch));
+    }
+    session.setLongestSequence(longest);
+    session.run("step", {{"tokens", tokens}, {"seqs", seqs}}, inputs, useGraph);
+    HostTensor next = session.getResult("next_tokens");
+    for (const Piece &piece : batch)
+      piece.sequence->cached += piece.count;
+    std::span<const int32_t> values = std::as_const(next).as<int32_t>();
+    return {values.begin(), values.end()};
+  }
+
+  HostTensor makeInput(const PlanValue &param,
+                       const std::vector<Piece> &batch) const {
+    const Role &role = param.role;
+    if (role.kind == "sampling")
+      return makeSampling(param, batch);
+    std::vector<int64_t> values;
+    std::vector<int64_t> shape;
+    if (role.kind == "cu_seqlens")
+      values.push_back(0);
+    for (const Piece &piece : batch) {
+      const Sequence &sequence = *piece.sequence;
+      if (role.kind == "cu_seqlens") {
+        values.push_back(values.back() + piece.count);
+      } else if (role.kind == "seq_lens") {
+        values.push_back(sequence.cached + piece.count);
+      } else if (role.kind == "block_table") {
+        values.insert(values.end(), sequence.pages.begin(),
+                      sequence.pages.end());
+        values.resize(values.size() + static_cast<size_t>(maxBlocks) -
+                      sequence.pages.size());
+      } else {
+        for (int64_t i = 0; i < piece.count; ++i)
+          values.push_back(getTokenInput(param, sequence, sequence.cached + i));
+      }
+    }
+    if (role.kind == "block_table")
+      shape = {static_cast<int64_t>(batch.size()), maxBlocks};
+    else
+      shape = {static_cast<int64_t>(values.size())};
+    return makeTensor(param, values, std::move(shape));
+  }
+
+  int64_t getTokenInput(const PlanValue &param, const Sequence &sequence,
+                        int64_t index) const {
+    const Role &role = param.role;
+    if (role.kind == "positions")
+      return role.rule == "non_padding" ? role.paddingIdx + 1 + index : index;
+    if (role.kind == "slots")
+      return sequence.pages[static_cast<size_t>(index / pageSize)] * pageSize +
+             index % pageSize;
+    if (role.kind == "packed" && role.from == "input_ids")
+      return sequence.tokens[static_cast<size_t>(index)];
+    if (role.kind == "packed" && role.defaultValue)
+      return *role.defaultValue;
+    throw Error({.what = "the plan's 'step' asks for what a prompt lacks",
+                 .where = "parameter '" + param.name + "'",
+                 .got = "'" + role.kind + "' of '" + role.from + "'",
+                 .mend = "compile the model again"});
+  }
+
+  HostTensor makeSampling(const PlanValue &param,
+                          const std::vector<Piece> &batch) const {
+    const std::string &from = param.role.from;
+    if (from == "temperature" || from == "top_p") {
+      HostTensor tensor{DType::F32, {static_cast<int64_t>(batch.size())}, {}};
+      tensor.bytes.resize(batch.size() * 4);
+      for (size_t i = 0; i < batch.size(); ++i) {
+        const SamplingParams &sampling = batch[i].sequence->sampling;
+        tensor.as<float>()[i] =
+            from == "top_p" ? sampling.topP : sampling.temperature;
+      }
+      return tensor;
+    }
+    std::vector<int64_t> values;
+    for (const Piece &piece : batch) {
+      const Sequence &sequence = *piece.sequence;
+      if (from == "top_k")
+        values.push_back(sequence.sampling.topK);
+      else if (from == "seed")
+        values.push_back(sequence.sampling.seed);
+      else if (from == "position")
+        values.push_back(sequence.cached + piece.count);
+      else
+        throw Error({.what = "the plan's 'step' asks for an unknown sampling "
+                             "parameter",
+                     .got = "'" + from + "'",
+                     .mend = "compile the model again"});
+    }
+    return makeTensor(param, values, {static_cast<int64_t>(values.size())});
+  }
+
+  static HostTensor makeTensor(const PlanValue &param,
+                               const std::vector<int64_t> &values,
+                               std::vector<int64_t> shape) {
+    HostTensor tensor{param.dtype, std::move(shape), {}};
+    tensor.bytes.resize(values.size() *
+                        static_cast<size_t>(getSizeInBytes(param.dtype)));
+    if (param.dtype == DType::I64)
+      std::copy(values.begin(), values.end(), tensor.as<int64_t>().begin());
+    else
+      std::transform(values.begin(), values.end(), tensor.as<int32_t>().begin(),
+                     [](int64_t value) { return static_cast<int32_t>(value); });
+    return tensor;
+  }
+
+  Session &session;
+  const Plan &plan;
+  const PlanFunction &step;
+  const GenerateRequest &request;
+  PageAllocator allocator;
+  int64_t pageSize, maxBlocks;
+  std::vector<Sequence> active;
+  GenerateResult result;
+};
+
+} // namespace
+
+SessionLimits fk::limitsFor(const Plan &plan, const GenerateRequest &request) {
+  checkRequest(plan, request);
+  SessionLimits limits;
+  int64_t pageSize = plan.model.pageSize;
+  for (const std::vector<int32_t> &prompt : request.prompts) {
+    int64_t cached = getCachedLength(prompt, request.maxNewTokens);
+    limits.maxTokens += static_cast<int64_t>(prompt.size());
+    limits.maxPositions = std::max(limits.maxPositions, cached);
+    limits.pages += (cached + pageSize - 1) / pageSize;
+    ++limits.maxSeqs;
+  }
+  return limits;
+}
+
+GenerateResult fk::generate(Session &session, const GenerateRequest &request) {
+  SessionLimits need = limitsFor(session.getPlan(), request);
+  checkLimits(session.getLimits(), need);
+  return Generator(session, request).run();
+}
