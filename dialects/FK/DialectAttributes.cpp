@@ -115,7 +115,7 @@ LogicalResult verifyModel(Operation *op, Attribute value) {
   for (NamedAttribute field : model) {
     StringRef name = field.getName();
     Attribute got = field.getValue();
-    if (name == "architecture" || name == "family") {
+    if (name == "architecture" || name == "family" || name == "checkpoint") {
       if (!isa<StringAttr>(got))
         return op->emitOpError()
                << "fk.model: " << name << " must be a string, got " << got;
@@ -133,7 +133,7 @@ LogicalResult verifyModel(Operation *op, Attribute value) {
                << got;
     } else {
       return op->emitOpError()
-             << "fk.model: knows architecture, family, vocab_size, "
+             << "fk.model: knows architecture, family, checkpoint, vocab_size, "
                 "max_positions, pad_token_id, eos_token_ids and page_size, got "
              << field.getName();
     }

@@ -7,6 +7,7 @@
 #include "fk/Import/Config.h"
 
 #include "runtime/support/Error.h"
+#include "runtime/support/Json.h"
 #include "runtime/support/Safetensors.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -113,13 +114,7 @@ static std::string describe(const Json &value) {
 
 Config Config::read(const std::filesystem::path &path) {
   std::string where = path.string();
-  Json object;
-  try {
-    object = Json::parse(readTextFile(path, size_t(16) << 20));
-  } catch (const Json::exception &error) {
-    throw Error({"the config is no JSON", where, "a JSON object", error.what(),
-                 "download the file again"});
-  }
+  Json object = parseJson(readTextFile(path, size_t(16) << 20), where);
   if (!object.is_object())
     throw Error({"the config is no JSON object", where, "{...}",
                  describe(object), "download the file again"});

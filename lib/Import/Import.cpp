@@ -123,7 +123,7 @@ static OwningOpRef<ModuleOp> build(MLIRContext &context, const Config &config,
   readGenerationConfig(context, folder, eosTokenIds, padTokenId);
 
   ModelBuilder builder(context, architecture, *dtype, weights);
-  builder.setFolder(folder.string());
+  builder.setFolder(fs::absolute(folder).lexically_normal().string());
   architecture.build(builder, config);
   config.finishModel(architecture.harmlessKeys);
   weights.finish();

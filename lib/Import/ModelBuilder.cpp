@@ -536,6 +536,8 @@ ModelBuilder::finish(llvm::StringRef name, int64_t padTokenId,
   NamedAttrList model;
   model.set("architecture", builder.getStringAttr(architecture.name));
   model.set("family", builder.getStringAttr(architecture.family));
+  if (weights.hasCheckpoint())
+    model.set("checkpoint", builder.getStringAttr(folder));
   model.set("vocab_size", builder.getI64IntegerAttr(vocabSize));
   model.set("max_positions", builder.getI64IntegerAttr(maxPositions));
   model.set("pad_token_id", builder.getI64IntegerAttr(padTokenId));
