@@ -7,6 +7,7 @@
 #include "runtime/Batch.h"
 
 #include "runtime/Convert.h"
+#include "runtime/Inputs.h"
 #include "runtime/Program.h"
 #include "runtime/Shape.h"
 #include "runtime/support/Error.h"
@@ -109,6 +110,18 @@ public:
 
   SessionLimits getLimits() const {
     return {tokens, batch, largestPosition + 1, /*pages=*/0};
+  }
+
+  /// The packed parameters by name.
+  std::map<std::string, HostTensor> getParams() const {
+    std::map<std::string, HostTensor> given;
+    for (size_t i = 0; i < forward.params.size(); ++i) {
+      const std::vector<int64_t> &values = params[i];
+      given.emplace(getParam(i).name,
+                    makeIndexTensor(getParam(i), values,
+                                    {static_cast<int64_t>(values.size())}));
+    }
+    return given;
   }
 
   const Plan &plan;
@@ -333,25 +346,6 @@ private:
   std::map<std::string, Grid> grids;
 };
 
-HostTensor makeTensor(const PlanValue &param,
-                      const std::vector<int64_t> &values,
-                      std::vector<int64_t> shape) {
-  HostTensor tensor{param.dtype, std::move(shape), {}};
-  tensor.bytes.resize(values.size() *
-                      static_cast<size_t>(getSizeInBytes(param.dtype)));
-  if (param.dtype == DType::I64)
-    std::copy(values.begin(), values.end(), tensor.as<int64_t>().begin());
-  else if (param.dtype == DType::I32)
-    std::transform(values.begin(), values.end(), tensor.as<int32_t>().begin(),
-                   [](int64_t value) { return static_cast<int32_t>(value); });
-  else
-    throw Error({.what = "a parameter of the plan has the wrong element type",
-                 .where = "'" + param.name + "'",
-                 .wanted = "i32 or i64",
-                 .got = std::string(getName(param.dtype))});
-  return tensor;
-}
-
 /// A result of the packed batch as the caller's [batch, length, ...].
 HostTensor unpack(const Packing &packing, const PlanValue &result,
                   const HostTensor &packed) {
@@ -399,6 +393,11 @@ SessionLimits fk::limitsFor(const Plan &plan, const NamedTensors &inputs) {
   return Packing(plan, inputs).getLimits();
 }
 
+std::map<std::string, HostTensor> fk::packForward(const Plan &plan,
+                                                  const NamedTensors &inputs) {
+  return Packing(plan, inputs).getParams();
+}
+
 NamedTensors fk::runForward(Session &session, const NamedTensors &inputs) {
   const Plan &plan = session.getPlan();
   Packing packing(plan, inputs);
@@ -410,15 +409,7 @@ NamedTensors fk::runForward(Session &session, const NamedTensors &inputs) {
                  ? symbols.erase(symbol)
                  : std::next(symbol);
 
-  std::map<std::string, HostTensor> given;
-  for (size_t i = 0; i < forward.params.size(); ++i) {
-    const PlanValue &param =
-        forward.values.at(static_cast<size_t>(forward.params[i]));
-    const std::vector<int64_t> &values = packing.params[i];
-    given.emplace(
-        param.name,
-        makeTensor(param, values, {static_cast<int64_t>(values.size())}));
-  }
+  const std::map<std::string, HostTensor> given = packing.getParams();
   session.setLongestSequence(packing.longest);
   try {
     session.run("forward", symbols, given);

@@ -31,6 +31,10 @@ SessionLimits limitsFor(const Plan &plan, const NamedTensors &inputs);
 /// the mask is zero, sequences as [batch, ...].
 NamedTensors runForward(Session &session, const NamedTensors &inputs);
 
+/// The parameters of `forward`, packed, by name: what runForward passes to it.
+std::map<std::string, HostTensor> packForward(const Plan &plan,
+                                              const NamedTensors &inputs);
+
 /// How the next token of a sequence is drawn; greedy at temperature 0.
 struct SamplingParams {
   float temperature = 0;

@@ -7,7 +7,7 @@
 #include "runtime/Batch.h"
 
 #include "runtime/Program.h"
-#include "runtime/Shape.h"
+#include "runtime/StepInputs.h"
 #include "runtime/support/Error.h"
 
 #include <algorithm>
@@ -55,16 +55,6 @@ double getMillisecondsSince(Clock::time_point start) {
       .count();
 }
 
-const PlanFunction &getStep(const Plan &plan) {
-  const PlanFunction *step = plan.findFunction("step");
-  if (!step || !step->isPublic || plan.model.pageSize < 1)
-    throw Error({.what = "the model does not generate",
-                 .where = plan.model.architecture,
-                 .wanted = "a plan with a function 'step' and a paged cache",
-                 .mend = "use `fk run` for its forward"});
-  return *step;
-}
-
 /// The rows of cache that a prompt comes to need: its last new token is never
 /// fed back.
 int64_t getCachedLength(const std::vector<int32_t> &prompt,
@@ -73,7 +63,7 @@ int64_t getCachedLength(const std::vector<int32_t> &prompt,
 }
 
 void checkRequest(const Plan &plan, const GenerateRequest &request) {
-  const PlanFunction &step = getStep(plan);
+  const PlanFunction &step = getStepFunction(plan);
   if (request.prompts.empty())
     throw Error({.what = "nothing to continue", .wanted = "a prompt"});
   constexpr int64_t mostTokens = int64_t(1) << 30;
@@ -144,11 +134,8 @@ struct Sequence {
 class Generator {
 public:
   Generator(Session &session, const GenerateRequest &request)
-      : session(session), plan(session.getPlan()), step(getStep(plan)),
-        request(request), allocator(session.getLimits().pages),
-        pageSize(plan.model.pageSize),
-        maxBlocks((session.getLimits().maxPositions + pageSize - 1) /
-                  pageSize) {
+      : session(session), plan(session.getPlan()), request(request),
+        allocator(session.getLimits().pages), pageSize(plan.model.pageSize) {
     for (size_t i = 0; i < request.prompts.size(); ++i) {
       Sequence sequence;
       sequence.prompt = i;
@@ -249,24 +236,23 @@ private:
   /// Runs `step` over the pieces; returns the token behind each.
   std::vector<int32_t> runStep(const std::vector<Piece> &batch, bool useGraph) {
     int64_t tokens = 0, longest = 0;
+    std::vector<StepSequence> fed;
     for (const Piece &piece : batch) {
       Sequence &sequence = *piece.sequence;
       tokens += piece.count;
       while (static_cast<int64_t>(sequence.pages.size()) * pageSize <
              sequence.cached + piece.count)
         sequence.pages.push_back(allocator.take());
+      fed.push_back({sequence.tokens, sequence.pages, sequence.cached,
+                     piece.count, sequence.sampling});
     }
     // All prompts of a batch share one rotary table, as in the library.
     for (const Sequence &sequence : active)
       longest = std::max(longest, static_cast<int64_t>(sequence.tokens.size()));
     auto seqs = static_cast<int64_t>(batch.size());
-    std::map<std::string, HostTensor> inputs;
-    for (int64_t index : step.params) {
-      const PlanValue &param = step.values.at(static_cast<size_t>(index));
-      inputs.emplace(param.name, makeInput(param, batch));
-    }
     session.setLongestSequence(longest);
-    session.run("step", {{"tokens", tokens}, {"seqs", seqs}}, inputs, useGraph);
+    session.run("step", {{"tokens", tokens}, {"seqs", seqs}},
+                makeStepInputs(plan, session.getLimits(), fed), useGraph);
     HostTensor next = session.getResult("next_tokens");
     for (const Piece &piece : batch)
       piece.sequence->cached += piece.count;
@@ -274,107 +260,11 @@ private:
     return {values.begin(), values.end()};
   }
 
-  HostTensor makeInput(const PlanValue &param,
-                       const std::vector<Piece> &batch) const {
-    const Role &role = param.role;
-    if (role.kind == "sampling")
-      return makeSampling(param, batch);
-    std::vector<int64_t> values;
-    std::vector<int64_t> shape;
-    if (role.kind == "cu_seqlens")
-      values.push_back(0);
-    for (const Piece &piece : batch) {
-      const Sequence &sequence = *piece.sequence;
-      if (role.kind == "cu_seqlens") {
-        values.push_back(values.back() + piece.count);
-      } else if (role.kind == "seq_lens") {
-        values.push_back(sequence.cached + piece.count);
-      } else if (role.kind == "block_table") {
-        values.insert(values.end(), sequence.pages.begin(),
-                      sequence.pages.end());
-        values.resize(values.size() + static_cast<size_t>(maxBlocks) -
-                      sequence.pages.size());
-      } else {
-        for (int64_t i = 0; i < piece.count; ++i)
-          values.push_back(getTokenInput(param, sequence, sequence.cached + i));
-      }
-    }
-    if (role.kind == "block_table")
-      shape = {static_cast<int64_t>(batch.size()), maxBlocks};
-    else
-      shape = {static_cast<int64_t>(values.size())};
-    return makeTensor(param, values, std::move(shape));
-  }
-
-  int64_t getTokenInput(const PlanValue &param, const Sequence &sequence,
-                        int64_t index) const {
-    const Role &role = param.role;
-    if (role.kind == "positions")
-      return role.rule == "non_padding" ? role.paddingIdx + 1 + index : index;
-    if (role.kind == "slots")
-      return sequence.pages[static_cast<size_t>(index / pageSize)] * pageSize +
-             index % pageSize;
-    if (role.kind == "packed" && role.from == "input_ids")
-      return sequence.tokens[static_cast<size_t>(index)];
-    if (role.kind == "packed" && role.defaultValue)
-      return *role.defaultValue;
-    throw Error({.what = "the plan's 'step' asks for what a prompt lacks",
-                 .where = "parameter '" + param.name + "'",
-                 .got = "'" + role.kind + "' of '" + role.from + "'",
-                 .mend = "compile the model again"});
-  }
-
-  HostTensor makeSampling(const PlanValue &param,
-                          const std::vector<Piece> &batch) const {
-    const std::string &from = param.role.from;
-    if (from == "temperature" || from == "top_p") {
-      HostTensor tensor{DType::F32, {static_cast<int64_t>(batch.size())}, {}};
-      tensor.bytes.resize(batch.size() * 4);
-      for (size_t i = 0; i < batch.size(); ++i) {
-        const SamplingParams &sampling = batch[i].sequence->sampling;
-        tensor.as<float>()[i] =
-            from == "top_p" ? sampling.topP : sampling.temperature;
-      }
-      return tensor;
-    }
-    std::vector<int64_t> values;
-    for (const Piece &piece : batch) {
-      const Sequence &sequence = *piece.sequence;
-      if (from == "top_k")
-        values.push_back(sequence.sampling.topK);
-      else if (from == "seed")
-        values.push_back(sequence.sampling.seed);
-      else if (from == "position")
-        values.push_back(sequence.cached + piece.count);
-      else
-        throw Error({.what = "the plan's 'step' asks for an unknown sampling "
-                             "parameter",
-                     .got = "'" + from + "'",
-                     .mend = "compile the model again"});
-    }
-    return makeTensor(param, values, {static_cast<int64_t>(values.size())});
-  }
-
-  static HostTensor makeTensor(const PlanValue &param,
-                               const std::vector<int64_t> &values,
-                               std::vector<int64_t> shape) {
-    HostTensor tensor{param.dtype, std::move(shape), {}};
-    tensor.bytes.resize(values.size() *
-                        static_cast<size_t>(getSizeInBytes(param.dtype)));
-    if (param.dtype == DType::I64)
-      std::copy(values.begin(), values.end(), tensor.as<int64_t>().begin());
-    else
-      std::transform(values.begin(), values.end(), tensor.as<int32_t>().begin(),
-                     [](int64_t value) { return static_cast<int32_t>(value); });
-    return tensor;
-  }
-
   Session &session;
   const Plan &plan;
-  const PlanFunction &step;
   const GenerateRequest &request;
   PageAllocator allocator;
-  int64_t pageSize, maxBlocks;
+  int64_t pageSize;
   std::vector<Sequence> active;
   GenerateResult result;
 };

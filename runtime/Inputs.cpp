@@ -161,3 +161,22 @@ int64_t fk::stageInputs(const Program &program,
     }
   return longest;
 }
+
+HostTensor fk::makeIndexTensor(const PlanValue &param,
+                               const std::vector<int64_t> &values,
+                               std::vector<int64_t> shape) {
+  HostTensor tensor{param.dtype, std::move(shape), {}};
+  tensor.bytes.resize(values.size() *
+                      static_cast<size_t>(getSizeInBytes(param.dtype)));
+  if (param.dtype == DType::I64)
+    std::copy(values.begin(), values.end(), tensor.as<int64_t>().begin());
+  else if (param.dtype == DType::I32)
+    std::transform(values.begin(), values.end(), tensor.as<int32_t>().begin(),
+                   [](int64_t value) { return static_cast<int32_t>(value); });
+  else
+    throw Error({.what = "a parameter of the plan has the wrong element type",
+                 .where = "'" + param.name + "'",
+                 .wanted = "i32 or i64",
+                 .got = std::string(getName(param.dtype))});
+  return tensor;
+}

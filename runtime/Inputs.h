@@ -28,6 +28,12 @@ int64_t stageInputs(const Program &program,
                     const std::map<std::string, HostTensor> &inputs,
                     std::byte *staging);
 
+/// A host tensor of a parameter's integer type from 64-bit values. Throws Error
+/// where the parameter holds something else.
+HostTensor makeIndexTensor(const PlanValue &param,
+                           const std::vector<int64_t> &values,
+                           std::vector<int64_t> shape);
+
 } // namespace fk
 
 #endif // FK_RUNTIME_INPUTS_H
