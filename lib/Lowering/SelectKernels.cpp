@@ -6,6 +6,7 @@
 
 #include "fk/Lowering/Passes.h"
 
+#include "CandidateInfo.h"
 #include "Elements.h"
 #include "dialects/FK/FK.h"
 #include "fk/Transforms/Places.h"
@@ -16,7 +17,6 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
-#include <nlohmann/json.hpp>
 
 namespace fk {
 #define GEN_PASS_DEF_SELECTKERNELSPASS
@@ -49,23 +49,6 @@ Known decide(const Expr &where, AxisExprs axes) {
   return bound.holds({}) ? Known::Always : Known::Never;
 }
 
-/// The condition of a candidate: that of any of its variants.
-std::string getCandidateWhere(CandidateOp candidate) {
-  auto manifest = nlohmann::json::parse(candidate.getManifest().str(), nullptr,
-                                        /*allow_exceptions=*/false);
-  SmallVector<std::string> conditions;
-  if (manifest.is_object() && manifest.contains("variants"))
-    for (const auto &variant : manifest["variants"]) {
-      std::string where = variant.value("where", "");
-      if (where.empty())
-        return "";
-      conditions.push_back("(" + where + ")");
-    }
-  if (conditions.size() == 1)
-    return StringRef(conditions.front()).drop_front().drop_back().str();
-  return llvm::join(conditions, " || ");
-}
-
 class SelectKernelsPass
     : public fk::impl::SelectKernelsPassBase<SelectKernelsPass> {
 public:
@@ -87,11 +70,6 @@ public:
         return signalPassFailure();
       func.walk([&](TaskOpInterface op) {
         failedAny |= failed(select(op, *dims, symbols));
-      });
-      func.walk([&](func::CallOp call) {
-        if (auto bound =
-                call->getAttrOfType<FlatSymbolRefAttr>(attrs::candidate))
-          failedAny |= failed(selectForCall(call, bound, symbols));
       });
     }
     if (failedAny)
@@ -142,12 +120,14 @@ private:
       if (!candidate)
         return op.emitError("is bound to candidate '")
                << bound.getValue() << "', which the module does not declare";
-      std::string where = getCandidateWhere(candidate);
-      if (failed(add("candidate", bound.getValue(), where,
+      auto where = getCandidateWhere(candidate);
+      if (failed(where))
+        return failure();
+      if (failed(add("candidate", bound.getValue(), *where,
                      "bound by --substitute")))
         return op.emitError("candidate '")
                << bound.getValue() << "' does not serve this op at '"
-               << describePlace(op) << "': wanted a shape where " << where
+               << describePlace(op) << "': wanted a shape where " << *where
                << (" (bind it to other places with --substitute=" +
                    op.getTaskName() + "@<place>:<file>, or widen its where)")
                       .str();
@@ -163,23 +143,6 @@ private:
     return success();
   }
 
-  /// A call of a task function has no kernel but its candidate.
-  LogicalResult selectForCall(func::CallOp call, FlatSymbolRefAttr bound,
-                              SymbolTable &symbols) {
-    auto candidate = symbols.lookup<CandidateOp>(bound.getValue());
-    if (!candidate)
-      return call.emitError("is bound to candidate '")
-             << bound.getValue() << "', which the module does not declare";
-    std::string where = getCandidateWhere(candidate);
-    call->setAttr(attrs::kernels,
-                  ArrayAttr::get(&getContext(),
-                                 {KernelAttr::get(&getContext(), "candidate",
-                                                  bound.getValue(), where)}));
-    reportApplied(call, passName, candidate.getTask(),
-                  "candidate:" + bound.getValue() + ": bound by --substitute");
-    return success();
-  }
-
   /// The catalog's rows for a task on this device, best first.
   std::vector<const KernelInfo *> getRows(StringRef task, DType dtype) {
     std::vector<const KernelInfo *> rows;
@@ -187,11 +150,12 @@ private:
       SmallVector<StringRef> dtypes;
       StringRef(row.dtypes).split(dtypes, ',');
       if (task == StringRef(row.task) && row.device == device.getValue() &&
-          llvm::is_contained(dtypes, StringRef(getName(dtype))))
+          llvm::is_contained(dtypes, StringRef(fk::getName(dtype))))
         rows.push_back(&row);
     }
-    llvm::stable_sort(rows, [](auto *lhs, auto *rhs) {
-      return lhs->priority > rhs->priority;
+    // Rows of one priority stay in the catalog's order.
+    llvm::sort(rows, [](const KernelInfo *lhs, const KernelInfo *rhs) {
+      return std::pair(-lhs->priority, lhs) < std::pair(-rhs->priority, rhs);
     });
     return rows;
   }
@@ -209,7 +173,7 @@ private:
                 .str());
     auto diagnostic = op.emitError("no kernel of task '")
                       << op.getTaskName() << "' for "
-                      << StringRef(getName(dtype)) << " on " << device
+                      << StringRef(fk::getName(dtype)) << " on " << device
                       << " serves every shape at '" << describePlace(op)
                       << "': there is ";
     if (others.empty())

@@ -11,6 +11,7 @@
 #endif
 #ifdef FK_HAS_LOWERING
 #include "fk/Lowering/Passes.h"
+#include "fk/Lowering/Pipeline.h"
 #endif
 
 #include "mlir/Transforms/Passes.h"
@@ -28,5 +29,6 @@ void fk::registerAllPasses() {
 #endif
 #ifdef FK_HAS_LOWERING
   registerFKLoweringPasses();
+  registerCompilePipeline();
 #endif
 }
