@@ -45,6 +45,10 @@ def FK_KVCacheType : FK_Type<"KVCache", "kv_cache"> {
     then values. `pages` is a symbol of the module. Token `t` of a sequence lies in page
     `block_table[seq, t / page_size]`, row `t % page_size`.
 
+    Constraints:
+    - (C1) page_size, kv_heads and head_dim are positive.
+    - (C2) Elements are bf16, f16, f32 or f64.
+
     Example: `!fk.kv_cache<16 x 8 x 128 x bf16>` (page_size, kv_heads, head_dim, element).
   }];
   let parameters = (ins "int64_t":$pageSize, "int64_t":$kvHeads,
@@ -80,7 +84,7 @@ def FK_PartAttr : FK_Attr<"Part", "part"> {
   let parameters = (ins StringRefParameter<>:$tensor,
                         DefaultValuedParameter<"int64_t", "0">:$begin,
                         DefaultValuedParameter<"int64_t", "-1">:$end);
-  let assemblyFormat = "`<` $tensor custom<PartRange>($begin, $end) `>`";
+  let assemblyFormat = "`<` $tensor `` custom<PartRange>($begin, $end) `>`";
 }
 
 def FK_RopeTableAttr : FK_Attr<"RopeTable", "rope_table"> {
@@ -89,6 +93,13 @@ def FK_RopeTableAttr : FK_Attr<"RopeTable", "rope_table"> {
     `settings` holds the config's numbers by the names of `fk::RopeTable` in runtime/Plan.h, in
     snake_case; a type (`default`, `linear`, `dynamic`, `yarn`, `llama3`, `longrope`) needs the
     settings its formula uses (runtime/RopeTable.h).
+
+    Constraints:
+    - (C1) `type` is one of the above.
+    - (C2) `rotary_dim` is even and positive.
+    - (C3) Every setting the type needs is there, and none it does not know.
+    - (C4) Settings are numbers; `truncate` is a bool; `short_factor` and `long_factor` are
+      `array<f64>` of rotary_dim / 2 numbers.
   }];
   let parameters = (ins StringRefParameter<>:$type, "int64_t":$rotaryDim,
                         "::mlir::DictionaryAttr":$settings);
@@ -124,7 +135,8 @@ def FK_TaskOpInterface : OpInterface<"TaskOpInterface"> {
                           "::llvm::StringRef", "getFormula">,
     StaticInterfaceMethod<[{Floating-point operations, an expression over the axes.}],
                           "::llvm::StringRef", "getFlopsText">,
-    StaticInterfaceMethod<[{The tasks a fused task decomposes into, comma-separated; empty for L1.}],
+    StaticInterfaceMethod<[{The tasks a fused task decomposes into, comma-separated; empty
+      for L1.}],
                           "::llvm::StringRef", "getDecompositionText">,
     StaticInterfaceMethod<[{Tensors of which a launch moves not the whole, as
       "table: tokens * hidden": the elements that move, semicolons between.}],
