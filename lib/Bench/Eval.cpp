@@ -1,0 +1,439 @@
+//===- Eval.cpp - Does a candidate win in the model? ----------------------===//
+//
+// Part of fk, under the Apache License v2.0. See LICENSE.
+//
+//===----------------------------------------------------------------------===//
+
+#include "fk/Bench/Eval.h"
+
+#include "fk/Bench/CompareTensors.h"
+#include "fk/Bench/HostLaunch.h"
+#include "runtime/Program.h"
+#include "runtime/reference/Budget.h"
+#include "runtime/reference/Reference.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <set>
+#include <sstream>
+
+using namespace fk;
+using namespace fk::bench;
+
+namespace {
+
+using Inputs = std::map<std::string, HostTensor>;
+using Steps = std::vector<const ProgramStep *>;
+
+/// Bytes a launch reads and writes, each tensor once; a cache counts only what
+/// is written to it, which is the size of its key and value operands.
+double getBytes(const BoundLaunch &launch) {
+  double bytes = 0;
+  for (const auto &[name, tensor] : launch.results)
+    bytes += tensor ? tensor.getSizeInBytes() : 0;
+  for (const auto &[name, tensor] : launch.operands)
+    if (tensor && name != "cache")
+      bytes += tensor.getSizeInBytes();
+  return bytes;
+}
+
+/// The steps of `program` that `other` has not, by place, task and kernel.
+Steps getDifference(const Program &program, const Program &other) {
+  auto getKey = [](const ProgramStep &step) {
+    return step.launch.place + "|" + step.launch.task + "|" + step.provider +
+           ":" + step.kernelName;
+  };
+  std::multiset<std::string> keys;
+  for (const auto &step : other.steps)
+    keys.insert(getKey(*step));
+  Steps difference;
+  for (const auto &step : program.steps) {
+    if (auto found = keys.find(getKey(*step)); found != keys.end())
+      keys.erase(found);
+    else
+      difference.push_back(step.get());
+  }
+  return difference;
+}
+
+/// Milliseconds of one call of `function`, inputs included, results left there.
+double timeStep(Session &session, const Workload &workload,
+                const Inputs &inputs) {
+  session.getDevice().makeCurrent();
+  Stream &stream = session.getStream();
+  stream.synchronize();
+  auto start = stream.record();
+  session.run(workload.getFunction(), workload.getSymbols(), inputs,
+              /*useGraph=*/true);
+  auto end = stream.record();
+  end->synchronize();
+  return end->getMillisecondsSince(*start);
+}
+
+/// The launches of `steps`, back to back in one graph.
+class StepsInGraph {
+public:
+  StepsInGraph(Session &session, const Steps &steps) : session(session) {
+    session.getDevice().makeCurrent();
+    graph = session.getStream().capture([&] {
+      for (const ProgramStep *step : steps)
+        step->kernel->launch(session.getStream(), session.getWorkspace());
+    });
+  }
+
+  double time() {
+    session.getDevice().makeCurrent();
+    Stream &stream = session.getStream();
+    auto start = stream.record();
+    stream.replay(*graph);
+    auto end = stream.record();
+    end->synchronize();
+    return end->getMillisecondsSince(*start);
+  }
+
+private:
+  Session &session;
+  std::unique_ptr<Graph> graph;
+};
+
+/// A buffer larger than L2; writing it leaves nothing else there.
+class CacheFlush {
+public:
+  explicit CacheFlush(Device &device)
+      : buffer(device, std::max<size_t>(2 * device.getL2Bytes(), 64 << 20)) {}
+  void flush(Stream &stream) {
+    stream.fill(buffer.data(), ++pattern, buffer.size());
+  }
+
+private:
+  DeviceBuffer buffer;
+  uint8_t pattern = 0;
+};
+
+double timeCold(Session &session, Kernel &kernel, void *workspace,
+                CacheFlush &cache) {
+  session.getDevice().makeCurrent();
+  Stream &stream = session.getStream();
+  cache.flush(stream);
+  auto start = stream.record();
+  kernel.launch(stream, workspace);
+  auto end = stream.record();
+  end->synchronize();
+  return end->getMillisecondsSince(*start);
+}
+
+/// The kernel fk would have taken for this launch, from the catalog.
+const KernelInfo *findBaselineKernel(const BoundLaunch &launch,
+                                     std::string_view device) {
+  const KernelInfo *best = nullptr;
+  const std::string dtype(getName(launch.dtype));
+  for (const KernelInfo &info : getKernelCatalog()) {
+    if (info.task != launch.task || info.device != device ||
+        ("," + std::string(info.dtypes) + ",").find("," + dtype + ",") ==
+            std::string::npos)
+      continue;
+    if (!info.where.empty() &&
+        !Expr::parseCondition(info.where, "kernel catalog")
+             .holds(launch.getAxisValues()))
+      continue;
+    if (!best || info.priority > best->priority)
+      best = &info;
+  }
+  return best;
+}
+
+/// Alone and cold, on the shapes of the candidate's first place.
+void measureAlone(EvalReport::Swapped &swapped, Session &session,
+                  const ProgramStep &step, CacheFlush &cache, int samples) {
+  const KernelInfo *info =
+      findBaselineKernel(step.launch, session.getDevice().getKind());
+  if (!info)
+    return; // A task function: its baseline is several launches, timed in the
+            // graph.
+  auto kernel = session.getProvider(std::string(info->provider))
+                    .bind(info->name, step.launch);
+  DeviceBuffer workspace(session.getDevice(),
+                         std::max<int64_t>(kernel->getWorkspaceBytes(), 256));
+  auto baseline = [&] {
+    return timeCold(session, *kernel, workspace.data(), cache);
+  };
+  auto candidate = [&] {
+    return timeCold(session, *step.kernel, session.getWorkspace(), cache);
+  };
+  for (int i = 0; i < 3; ++i) {
+    baseline();
+    candidate();
+  }
+  const PairedSamples times = interleave(baseline, candidate, samples);
+  swapped.alone = compare(times.baseline, times.candidate);
+  swapped.aloneBaseline =
+      std::string(info->provider) + ":" + std::string(info->name);
+}
+
+/// Runs the candidate's session once and compares what each of its launches
+/// wrote with the fp64 reference on what it read.
+void checkInPlace(EvalReport &report, Session &session,
+                  const Workload &workload, const Inputs &inputs,
+                  const Program &program, const EvalOptions &options) {
+  std::map<const BoundLaunch *, EvalReport::Swapped *> watched;
+  std::map<std::string, int> taken;
+  for (const auto &step : program.steps) {
+    if (step->provider != "candidate" || !hasReference(step->launch.task))
+      continue;
+    if (taken[step->kernelName]++ >= options.checkedPlaces)
+      continue;
+    for (EvalReport::Swapped &swapped : report.swapped)
+      if (swapped.candidate == step->kernelName)
+        watched[&step->launch] = &swapped;
+  }
+  if (watched.empty())
+    return;
+
+  std::unique_ptr<HostLaunch> before;
+  session.setObserver([&](const BoundLaunch &launch, bool after) {
+    auto found = watched.find(&launch);
+    if (found == watched.end())
+      return;
+    if (!after) {
+      before = std::make_unique<HostLaunch>(launch, session.getStream());
+      return;
+    }
+    PlaceCheck &check = found->second->check;
+    found->second->checked = true;
+    const std::vector<Expected> expected = computeExpected(before->get());
+    const BoundLaunch got = before->fetchResults(launch, session.getStream());
+    bool right = true;
+    for (const CheckReport &result : checkResults(expected, got)) {
+      right &= result.passed;
+      if (result.fraction > check.worstFraction || (!result.passed && right)) {
+        check.worstFraction = result.fraction;
+        check.worst = launch.place + ", " + result.str();
+      }
+    }
+    ++check.places;
+    check.wrong += !right;
+  });
+  session.run(workload.getFunction(), workload.getSymbols(), inputs);
+  session.setObserver({});
+}
+
+/// The float result with the most elements: logits, or the last hidden state.
+std::string findMainResult(const Plan &plan, const PlanFunction &function) {
+  std::string name;
+  for (int64_t index : function.results) {
+    const PlanValue &value = function.values[index];
+    if (isFloat(value.dtype) && name.empty())
+      name = value.name;
+  }
+  return name;
+}
+
+/// Rows of the main result: the candidate may choose another largest element
+/// only where the baseline's two largest are closer than the rows differ.
+void compareAnswers(EvalReport &report, Session &baseline, Session &candidate,
+                    const Workload &workload, const Inputs &inputs) {
+  const PlanFunction *function =
+      baseline.getPlan().findFunction(workload.getFunction());
+  const std::string name = findMainResult(baseline.getPlan(), *function);
+  baseline.run(workload.getFunction(), workload.getSymbols(), inputs);
+  candidate.run(workload.getFunction(), workload.getSymbols(), inputs);
+  const HostTensor wanted = baseline.getResult(name);
+  const HostTensor got = candidate.getResult(name);
+  report.cosine = compareTensors(wanted, got).cosine;
+
+  const std::vector<double> a = toDoubles(wanted), b = toDoubles(got);
+  const size_t width = wanted.shape.back();
+  bool finite = true;
+  for (size_t row = 0; row + width <= a.size(); row += width) {
+    size_t first = 0, second = width > 1 ? 1 : 0, chosen = 0;
+    double difference = 0;
+    for (size_t i = 0; i < width; ++i) {
+      finite &= std::isfinite(b[row + i]) || !std::isfinite(a[row + i]);
+      difference = std::max(difference, std::abs(a[row + i] - b[row + i]));
+      if (b[row + i] > b[row + chosen])
+        chosen = i;
+      if (i == 0)
+        continue;
+      if (a[row + i] > a[row + first]) {
+        second = first;
+        first = i;
+      } else if (first == second || a[row + i] > a[row + second]) {
+        second = i;
+      }
+    }
+    ++report.tokensCompared;
+    if (chosen == first)
+      ++report.tokensEqual;
+    else if (a[row + first] - a[row + chosen] <= 2 * difference)
+      ++report.tokensWithinMargin;
+  }
+  const bool tokens =
+      workload.kind == Workload::Kind::Forward ||
+      report.tokensEqual + report.tokensWithinMargin == report.tokensCompared;
+  report.modelRight = finite && report.cosine >= 0.999 && tokens;
+}
+
+/// Missed fusions that the candidate's plan has and the baseline's has not.
+std::vector<FusionChange> getLostFusions(const Plan &baseline,
+                                         const Plan &candidate) {
+  std::multiset<std::string> known;
+  auto getKey = [](const Plan::Note &note) {
+    return note.pass + "|" + note.name + "|" + note.place + "|" + note.text;
+  };
+  for (const Plan::Note &note : baseline.notes)
+    if (note.missed)
+      known.insert(getKey(note));
+  std::vector<FusionChange> lost;
+  for (const Plan::Note &note : candidate.notes) {
+    if (!note.missed)
+      continue;
+    if (auto found = known.find(getKey(note)); found != known.end()) {
+      known.erase(found);
+      continue;
+    }
+    auto same =
+        std::find_if(lost.begin(), lost.end(), [&](const FusionChange &c) {
+          return c.fusion == note.name && c.reason == note.text;
+        });
+    if (same == lost.end())
+      same = lost.insert(lost.end(), {note.name, note.text, 0});
+    ++same->places;
+  }
+  return lost;
+}
+
+std::string composeSentence(const EvalReport &report) {
+  if (report.swapped.empty())
+    return "baseline only: no candidate was given";
+  for (const EvalReport::Swapped &swapped : report.swapped)
+    if (swapped.check.wrong > 0)
+      return "WRONG: " + swapped.candidate + " at " + swapped.check.worst;
+  if (!report.modelRight)
+    return "WRONG: the model's answer changed (cosine " +
+           std::to_string(report.cosine) + ")";
+  if (!report.isVerdict)
+    return "right; times on the host device are not verdicts";
+  std::string alone;
+  for (const EvalReport::Swapped &swapped : report.swapped)
+    if (swapped.alone)
+      alone = swapped.alone->judgement == Judgement::Fast   ? "wins alone"
+              : swapped.alone->judgement == Judgement::Slow ? "loses alone"
+                                                            : "no faster alone";
+  const char *model = "";
+  switch (report.endToEnd.judgement) {
+  case Judgement::Fast:
+    model = "wins in the model";
+    break;
+  case Judgement::Slow:
+    model = "loses in the model";
+    break;
+  case Judgement::Same:
+    model = "changes nothing in the model";
+    break;
+  case Judgement::Unsure:
+    model = "cannot be told apart in the model";
+    break;
+  }
+  return std::string(getName(report.endToEnd.judgement)) + ": " +
+         (alone.empty() ? "" : alone + ", ") + model;
+}
+
+} // namespace
+
+bool EvalReport::isWrong() const {
+  if (!modelRight)
+    return true;
+  return std::any_of(swapped.begin(), swapped.end(),
+                     [](const Swapped &s) { return s.check.wrong > 0; });
+}
+
+EvalReport fk::bench::evaluate(Session &baseline, Session *candidate,
+                               const Workload &workload,
+                               const EvalOptions &options) {
+  EvalReport report;
+  report.workload = workload;
+  report.device = baseline.getDevice().getDescription();
+  report.isVerdict = baseline.getDevice().getKind() == "cuda";
+
+  const Inputs inputs = prepare(workload, baseline, /*seed=*/7);
+  const Program &baseProgram =
+      baseline.bind(workload.getFunction(), workload.getSymbols());
+  report.launchesBaseline = baseProgram.steps.size();
+
+  auto timeBaseline = [&] { return timeStep(baseline, workload, inputs); };
+  if (!candidate) {
+    std::vector<double> times;
+    for (int i = 0; i < 5; ++i)
+      timeBaseline();
+    for (int i = 0; i < options.samples; ++i)
+      times.push_back(timeBaseline());
+    report.endToEnd.baseline = median(times);
+    report.memoryBaseline = baseline.getMemory();
+    report.sentence = composeSentence(report);
+    return report;
+  }
+
+  // The same seed gives both sessions the same inputs and caches.
+  prepare(workload, *candidate, /*seed=*/7);
+  const Program &program =
+      candidate->bind(workload.getFunction(), workload.getSymbols());
+  report.launchesCandidate = program.steps.size();
+  for (const PlanCandidate &info : candidate->getPlan().candidates) {
+    EvalReport::Swapped swapped;
+    swapped.candidate = info.name;
+    swapped.task = info.task;
+    for (const auto &step : program.steps) {
+      swapped.places +=
+          step->provider == "candidate" && step->kernelName == info.name;
+      swapped.uncovered += step->uncovered.find(info.name) != std::string::npos;
+    }
+    report.swapped.push_back(std::move(swapped));
+  }
+  report.lost = getLostFusions(baseline.getPlan(), candidate->getPlan());
+
+  checkInPlace(report, *candidate, workload, inputs, program, options);
+  compareAnswers(report, baseline, *candidate, workload, inputs);
+
+  const Steps onlyBaseline = getDifference(baseProgram, program);
+  const Steps onlyCandidate = getDifference(program, baseProgram);
+  for (const ProgramStep *step : onlyBaseline)
+    report.bytesBaseline += getBytes(step->launch);
+  for (const ProgramStep *step : onlyCandidate)
+    report.bytesCandidate += getBytes(step->launch);
+
+  auto timeCandidate = [&] { return timeStep(*candidate, workload, inputs); };
+  if (report.isVerdict) {
+    CacheFlush cache(candidate->getDevice());
+    for (EvalReport::Swapped &swapped : report.swapped)
+      for (const auto &step : program.steps)
+        if (step->provider == "candidate" &&
+            step->kernelName == swapped.candidate) {
+          measureAlone(swapped, *candidate, *step, cache, options.samples);
+          break;
+        }
+    if (!onlyBaseline.empty() && !onlyCandidate.empty()) {
+      StepsInGraph first(baseline, onlyBaseline),
+          second(*candidate, onlyCandidate);
+      for (int i = 0; i < 3; ++i) {
+        first.time();
+        second.time();
+      }
+      const PairedSamples times =
+          interleave([&] { return first.time(); },
+                     [&] { return second.time(); }, options.samples);
+      report.inGraph = compare(times.baseline, times.candidate);
+    }
+  }
+  for (int i = 0; i < 5; ++i) {
+    timeBaseline();
+    timeCandidate();
+  }
+  const PairedSamples times =
+      interleave(timeBaseline, timeCandidate, options.samples);
+  report.endToEnd = compare(times.baseline, times.candidate);
+  report.memoryBaseline = baseline.getMemory();
+  report.memoryCandidate = candidate->getMemory();
+  report.sentence = composeSentence(report);
+  return report;
+}
