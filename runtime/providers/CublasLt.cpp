@@ -50,7 +50,11 @@ constexpr int real32F = 0, real16F = 2, real16BF = 14;
 constexpr int descTransA = 3, descEpilogue = 7, descBiasPointer = 8;
 constexpr int32_t operationTranspose = 1;
 constexpr uint32_t epilogueBias = 4;
-constexpr int preferenceWorkspace = 1, preferenceAlignmentA = 5;
+constexpr int preferenceWorkspace = 1, preferenceReduction = 3,
+              preferenceAlignmentA = 5;
+/// Partial sums of a split product are added in float32. The other schemes add
+/// them in the output's type, outside the error budget.
+constexpr uint32_t reductionComputeType = 2;
 constexpr int configId = 0, configTile = 1, configSplitK = 2, configStages = 6;
 
 constexpr int64_t workspaceBytes = int64_t(32) << 20;
@@ -216,6 +220,9 @@ private:
     FK_LT(lt, cublasLtMatmulPreferenceSetAttribute(preference.value,
                                                    preferenceWorkspace, &limit,
                                                    sizeof(limit)));
+    FK_LT(lt, cublasLtMatmulPreferenceSetAttribute(
+                  preference.value, preferenceReduction, &reductionComputeType,
+                  sizeof(reductionComputeType)));
     const void *tensors[] = {weight, input, result, result};
     for (int i = 0; i < 4; ++i) {
       uint32_t alignment = getAlignment(tensors[i]);

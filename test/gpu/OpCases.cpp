@@ -76,7 +76,8 @@ Case makeNormCase(const std::string &task, DType dtype, int64_t rows,
   if (task == "l2_norm") {
     c.axis("rows", rows).axis("columns", columns);
     c.result("result", {rows, columns}).normal("input", {rows, columns});
-    return c.scalar("epsilon", 1e-12);
+    c.scalar("epsilon", 1e-12);
+    return c;
   }
   c.axis("tokens", rows).axis("hidden", columns);
   c.result("result", {rows, columns});
@@ -101,7 +102,8 @@ Case makeActivationCase(const std::string &task, DType dtype, int64_t rows,
   if (task == "softmax") {
     c.axis("rows", rows).axis("columns", columns);
     c.result("result", {rows, columns});
-    return c.normal("input", {rows, columns}, 3);
+    c.normal("input", {rows, columns}, 3);
+    return c;
   }
   bool gated = task.ends_with("and_mul");
   c.axis("tokens", rows).axis(gated ? "intermediate" : "features", columns);
@@ -138,7 +140,8 @@ Case makeRopeCase(const std::string &task, DType dtype, int64_t tokens,
   c.integers("positions", positions);
   c.values("cos_sin", {200, rotaryDim}, DType::F32,
            getCosSin(200, int(rotaryDim / 2)));
-  return c.scalar("rotary_dim", double(rotaryDim), DType::I32);
+  c.scalar("rotary_dim", double(rotaryDim), DType::I32);
+  return c;
 }
 
 struct AttentionOptions {
@@ -240,7 +243,8 @@ Case makeCacheWriteCase(DType dtype, int64_t tokens, int64_t pageSize,
   slots.resize(tokens);
   if (tokens > 2)
     slots[1] = -1;
-  return c.integers("slots", slots);
+  c.integers("slots", slots);
+  return c;
 }
 
 Case makeRowsCase(const std::string &task, DType dtype, const Lengths &lengths,
@@ -255,7 +259,8 @@ Case makeRowsCase(const std::string &task, DType dtype, const Lengths &lengths,
       ids[t] = double((t * 613 + vocab - 1) % vocab);
     c.result("result", {tokens, hidden}).integers("ids", ids);
     c.values("table", {vocab, hidden}, getPool());
-    return c.scalar("scale", variant ? 7.3 : 1);
+    c.scalar("scale", variant ? 7.3 : 1);
+    return c;
   }
   auto seqs = int64_t(lengths.size());
   c.axis("tokens", tokens).axis("seqs", seqs).axis("hidden", hidden);
@@ -280,7 +285,8 @@ Case makeSampleCase(DType dtype, int64_t seqs, int64_t vocab,
   c.values("seed", {seqs}, DType::I64, {1, 2, 1234567890123, 4, 5});
   std::vector<double> positions(seqs);
   std::iota(positions.begin(), positions.end(), 17);
-  return c.integers("position", positions);
+  c.integers("position", positions);
+  return c;
 }
 
 //===----------------------------------------------------------------------===//
