@@ -173,7 +173,7 @@ static void checkIndex(const PlanVerifier &verifier, const FunctionState &state,
                        int64_t index, const std::string &what) {
   auto count = static_cast<int64_t>(state.function.values.size());
   if (index < 0 || index >= count)
-    verifier.fail(what + " of " + state.name + " is no value",
+    verifier.fail(what + " names no value",
                   "an index below " + std::to_string(count),
                   std::to_string(index));
 }
@@ -207,8 +207,7 @@ static void findRoots(const PlanVerifier &verifier, FunctionState &state) {
       if (chain.size() > values.size())
         verifier.fail(describeValue(state, i) + " is a view of itself");
       chain.push_back(at);
-      checkIndex(verifier, state, values[at].base,
-                 "base of " + describeValue(state, at));
+      checkIndex(verifier, state, values[at].base, describeValue(state, at));
       at = values[at].base;
     }
     int64_t root = state.roots[at] < 0 ? at : state.roots[at];
@@ -321,7 +320,7 @@ static void checkInterface(const PlanVerifier &verifier,
                            const std::string &noun) {
   std::vector<bool> seen(state.function.values.size());
   for (int64_t index : indices) {
-    checkIndex(verifier, state, index, noun);
+    checkIndex(verifier, state, index, noun + " of " + state.name);
     if (state.function.values[index].kind != kind || seen[index])
       verifier.fail(describeValue(state, index) + " is listed as a " + noun,
                     "each " + noun + " once, and nothing else");
