@@ -204,8 +204,8 @@ private:
                     .rule = getString(role, "rule"),
                     .paddingIdx = getInteger(role, "padding_idx", 0),
                     .defaultValue = {}};
-      if (role.get("default"))
-        value.role.defaultValue = getInteger(role, "default", 0);
+      if (role.get("default_value"))
+        value.role.defaultValue = getInteger(role, "default_value", 0);
     }
     (isResult ? plan.results : plan.params).push_back(index);
   }
