@@ -42,7 +42,7 @@ std::optional<RopeRule> getRopeRule(llvm::StringRef type) {
   return llvm::StringSwitch<std::optional<RopeRule>>(type)
       .Case("default", RopeRule{"theta", ""})
       .Case("linear", RopeRule{"theta,factor", ""})
-      .Case("dynamic", RopeRule{"theta,factor,original_max_positions", ""})
+      .Case("dynamic", RopeRule{"theta,factor,max_positions", "original_max_positions"})
       .Case("yarn",
             RopeRule{"theta,factor,original_max_positions,beta_fast,beta_slow",
                      "attention_factor,mscale,mscale_all_dim,truncate"})

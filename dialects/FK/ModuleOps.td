@@ -16,6 +16,15 @@ def FK_WeightOp : FK_Op<"weight", [Symbol]> {
     The weight is `parts` concatenated along dimension 0, converted to the type's element, or
     what `rope_table` says. Its data never enters the IR.
 
+    Constraints:
+    - (C1) The type is a ranked tensor of at least one dimension.
+    - (C2) Either `parts` or `rope_table` is there.
+    - (C3) A rope table is `tensor<?xRxf32>`, R being its rotary_dim.
+    - (C4) Any other weight has static extents.
+    - (C5) There is a part; each names a tensor and, if not all of it, rows `begin to end` with
+      0 <= begin < end.
+    - (C6) The parts' rows add up to the first extent.
+
     Example:
     ```mlir
     fk.weight @"model.norm.weight" [#fk.part<"model.norm.weight">] : tensor<64xbf16>
@@ -31,6 +40,20 @@ def FK_WeightOp : FK_Op<"weight", [Symbol]> {
 def FK_GetWeightOp : FK_Op<"get_weight", [Pure,
     DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "The value of a declared weight";
+  let description = [{
+    Constraints:
+    - (C1) `weight` names an `fk.weight` of the module.
+    - (C2) The result has its type.
+
+    Example:
+    ```mlir
+    fk.weight @norm [#fk.part<"model.norm.weight">] : tensor<64xbf16>
+    func.func private @f() {
+      %w = fk.get_weight @norm : tensor<64xbf16>
+      return
+    }
+    ```
+  }];
   let arguments = (ins FlatSymbolRefAttr:$weight);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$weight `:` type($result) attr-dict";
@@ -38,6 +61,15 @@ def FK_GetWeightOp : FK_Op<"get_weight", [Pure,
 
 def FK_StateOp : FK_Op<"state", [Symbol]> {
   let summary = "Declares a state that lives from one call to the next";
+  let description = [{
+    Constraints:
+    - (C1) The type is `!fk.kv_cache`.
+
+    Example:
+    ```mlir
+    fk.state @kv.0 : !fk.kv_cache<16 x 2 x 16 x bf16>
+    ```
+  }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttr:$type);
   let assemblyFormat = "$sym_name `:` $type attr-dict";
   let hasVerifier = 1;
@@ -46,6 +78,20 @@ def FK_StateOp : FK_Op<"state", [Symbol]> {
 def FK_GetStateOp : FK_Op<"get_state", [Pure,
     DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "The handle of a declared state";
+  let description = [{
+    Constraints:
+    - (C1) `state` names an `fk.state` of the module.
+    - (C2) The result has its type.
+
+    Example:
+    ```mlir
+    fk.state @kv.0 : !fk.kv_cache<16 x 2 x 16 x bf16>
+    func.func private @f() {
+      %cache = fk.get_state @kv.0 : !fk.kv_cache<16 x 2 x 16 x bf16>
+      return
+    }
+    ```
+  }];
   let arguments = (ins FlatSymbolRefAttr:$state);
   let results = (outs AnyType:$result);
   let assemblyFormat = "$state `:` type($result) attr-dict";
@@ -57,6 +103,16 @@ def FK_CandidateOp : FK_Op<"candidate", [Symbol]> {
     `manifest` is the checked, canonical JSON of the candidate (`fk::PlanCandidate`); the image
     is read from `file` again when the plan is written, and must still have the hash `sha256`.
     An op or a call is bound to it by the attribute `fk.candidate = @name`.
+
+    Constraints:
+    - (C1) `task` is a name.
+    - (C2) `sha256` is 64 lower-case hexadecimal digits.
+
+    Example:
+    ```mlir
+    fk.candidate @"rms_norm:cand.ptx" for "rms_norm" from "cand.ptx" {manifest = "{}",
+        sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}
+    ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$task, StrAttr:$file,
                        StrAttr:$sha256, StrAttr:$manifest);

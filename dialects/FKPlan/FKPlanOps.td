@@ -45,7 +45,10 @@ def FKPlan_BufferOp : FKPlan_Op<"buffer"> {
 
     Example:
     ```mlir
-    %0 = fkplan.buffer ["tokens"] slot 0 : memref<?x64xbf16>
+    func.func private @f() attributes {fkplan.slots = ["tokens * 128"]} {
+      %0 = fkplan.buffer ["tokens"] slot 0 : memref<?x64xbf16>
+      return
+    }
     ```
   }];
   let arguments = (ins StrArrayAttr:$dims, OptionalAttr<I64Attr>:$slot);
@@ -64,7 +67,11 @@ def FKPlan_WeightOp : FKPlan_Op<"weight", [Pure,
 
     Example:
     ```mlir
-    %0 = fkplan.weight @norm : memref<64xbf16>
+    fk.weight @norm [#fk.part<"model.norm.weight">] : tensor<64xbf16>
+    func.func private @f() {
+      %0 = fkplan.weight @norm : memref<64xbf16>
+      return
+    }
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$weight);
@@ -84,7 +91,11 @@ def FKPlan_StateOp : FKPlan_Op<"state", [Pure,
 
     Example:
     ```mlir
-    %0 = fkplan.state @kv : memref<2x?x16x2x16xbf16>
+    fk.state @kv : !fk.kv_cache<16 x 2 x 16 x bf16>
+    func.func private @f() {
+      %0 = fkplan.state @kv : memref<2x?x16x2x16xbf16>
+      return
+    }
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$state);
@@ -101,7 +112,11 @@ def FKPlan_ViewOp : FKPlan_Op<"view", [Pure]> {
 
     Example:
     ```mlir
-    %1 = fkplan.view %0 ["tokens"] : memref<?x64xbf16> to memref<?x4x16xbf16>
+    func.func private @f() {
+      %0 = fkplan.buffer ["tokens"] : memref<?x64xbf16>
+      %1 = fkplan.view %0 ["tokens"] : memref<?x64xbf16> to memref<?x4x16xbf16>
+      return
+    }
     ```
   }];
   let arguments = (ins AnyMemRef:$source, StrArrayAttr:$dims);
@@ -186,7 +201,15 @@ def FKPlan_CallOp : FKPlan_Op<"call", [AttrSizedOperandSegments,
 
     Example:
     ```mlir
-    fkplan.call @decoder_layer outs(%1 : memref<?x64xbf16>) ins(%0, %w : memref<?x64xbf16>, memref<64xbf16>)
+    func.func private @layer(%x: memref<?x64xbf16> {fk.dims = ["tokens"]},
+        %y: memref<?x64xbf16> {fk.dims = ["tokens"], fkplan.result}) {
+      return
+    }
+    func.func @forward(%x: memref<?x64xbf16> {fk.dims = ["tokens"]},
+        %y: memref<?x64xbf16> {fk.dims = ["tokens"], fkplan.result}) {
+      fkplan.call @layer outs(%y : memref<?x64xbf16>) ins(%x : memref<?x64xbf16>)
+      return
+    }
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$callee, Variadic<AnyMemRef>:$outs,
