@@ -8,8 +8,8 @@
 // values, weights by checkpoint name with their preparation, states, kernel
 // images. On disk it is a safetensors file (*.fkx): the JSON below under the
 // metadata key "fk.plan", each image a U8 tensor named by its `tensor`.
-// docs/plan.md documents the JSON; Plan.cpp reads and writes it and trusts
-// nothing.
+// docs/plan.md documents the JSON; PlanJson.cpp reads it and PlanVerify.cpp
+// checks it, and they trust nothing.
 //
 //===----------------------------------------------------------------------===//
 

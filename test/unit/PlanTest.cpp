@@ -251,8 +251,6 @@ static const PlanCase planCases[] = {
      "is no view of its base"},
     {"ManyDimensions", "/functions/1/values/5/shape",
      "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]", "too many dimensions"},
-    {"NoRole", "/functions/1/values/0/role", "null",
-     "has an unknown role: t: wanted packed,"},
     {"RoleOfAResult", "/functions/1/values/0/role/kind", "\"rows\"",
      "has an unknown role"},
     {"UnknownRule", "/functions/1/values/0/role/rule", "\"random\"",
