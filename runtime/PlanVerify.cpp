@@ -61,8 +61,8 @@ void PlanVerifier::run() {
   if (plan.device == "cuda" && !plan.arch.starts_with("sm_"))
     fail("plan for CUDA lacks its architecture", "one such as sm_90a",
          "'" + plan.arch + "'");
-  // Twice: all symbols alike, since a compiler may know an order among them,
-  // and all different, so that none passes for another.
+  // All symbols alike, since a compiler may know an order among them, and all
+  // different, so that none passes for another.
   for (int64_t i = 0; const std::string &symbol : plan.symbols) {
     if (!isIdentifier(symbol))
       fail("symbol '" + symbol + "' is no identifier");
