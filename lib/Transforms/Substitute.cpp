@@ -52,7 +52,6 @@ public:
   using SubstitutePassBase::SubstitutePassBase;
 
   void runOnOperation() override {
-    // A failure of an earlier stage names the first spec only.
     for (const std::string &text : substitutes) {
       try {
         if (failed(substitute(SubstituteSpec::parse(text))))
@@ -78,7 +77,7 @@ private:
 
     llvm::DenseMap<Operation *, FlatSymbolRefAttr> bindings;
     for (Group &group : groups)
-      if (failed(load(spec, group, bindings)))
+      if (failed(load(spec, sites, group, bindings)))
         return failure();
     bindSites(getOperation(), [&](Operation *op, StringRef place) {
       auto found = bindings.find(op);
@@ -162,7 +161,8 @@ private:
   }
 
   /// Loads the candidate for a group, declares it, and notes the ops it serves.
-  LogicalResult load(const SubstituteSpec &spec, Group &group,
+  LogicalResult load(const SubstituteSpec &spec, ArrayRef<Site> sites,
+                     Group &group,
                      llvm::DenseMap<Operation *, FlatSymbolRefAttr> &bindings) {
     CandidateTarget target;
     target.dtype = group.needs.dtype;
@@ -190,8 +190,11 @@ private:
         continue;
       }
       bindings[op] = symbol;
+      size_t places = llvm::count_if(
+          sites, [&](const Site &site) { return site.op == op; });
       reportApplied(op, passName, spec.task,
-                    "bound to candidate " + symbol.getValue());
+                    "bound to candidate " + symbol.getValue() + " in " +
+                        Twine(places) + (places == 1 ? " place" : " places"));
       first = first ? first : op;
     }
     for (const std::string &remark : candidate.remarks)
