@@ -11,15 +11,15 @@
 
 // TASK: error: fk-substitute: nothing to substitute: 'softmax:x.ptx': wanted a task of the module (rms_norm, silu), got 'softmax'
 // PLACE: wanted a place of 'rms_norm' (a, gemma, odd), got 'model.layer.*'
-// FILE: error: fk-substitute: candidate of 'rms_norm': there is no such candidate: {{.*}}none.ptx: wanted a file
+// FILE: error: {{.*}}fk-substitute: candidate of 'rms_norm': there is no such candidate: {{.*}}none.ptx: wanted a file
 // TWICE: names what is bound already: wanted one candidate for an op, got a second beside @"rms_norm:rms_norm.ptx"
-// VARIANT: can serve no place: not covered: weight_offset = 1.000000e+00 (a candidate serves 0.000000e+00)
+// VARIANT: can serve no place: not covered: weight_offset = 1 (a candidate serves 0)
 // DTYPE: wanted a place of 'rms_norm' (a, gemma, odd), got 'float'
 // WHERE: the candidate serves none of the shapes: {{.*}}rms_norm_fast.ptx: wanted hidden = 63, got where {{.*}}hidden % 8 == 0
 // SPEC: this is no substitution: --substitute: wanted <task>[@<place>]:<file>, got 'rms_norm'
 // ENTRY: it has no entry 'silu': {{.*}}rms_norm.ptx: wanted an entry of that name, extern "C" __global__, got 'rms_norm'
 // MISSED: [Missed] rms_norm
-// MISSED-SAME: Place="gemma"
+// MISSED-SAME: Place=gemma
 // MISSED-SAME: weight_offset
 // MISSED: [Passed] rms_norm
 // MISSED-SAME: in 1 place

@@ -37,7 +37,7 @@
 // TWO-NOT: @layer_0
 
 // REMARK: [Passed] rms_norm | Category:fk-substitute
-// REMARK-SAME: Place="model.layers.*.first"
+// REMARK-SAME: Place=model.layers.*.first
 // REMARK-SAME: Text="bound to candidate rms_norm:rms_norm.ptx in 3 places"
 // REMARK: Text="candidate rms_norm:rms_norm.ptx: 'rms_norm': sm_80
 
