@@ -32,11 +32,11 @@ inline mlir::LogicalResult verifyEpsilon(TaskOpInterface op, int number,
 
 /// An attribute that is 0 or 1.
 inline mlir::LogicalResult verifyFlag(TaskOpInterface op, int number,
-                                      llvm::StringRef name, int64_t value) {
+                                      llvm::StringRef name, uint32_t value) {
   if (value == 0 || value == 1)
     return mlir::success();
   return emitConstraint(op, number)
-         << name << " must be 0 or 1, got " << value;
+         << name << " must be 0 or 1, got " << static_cast<int32_t>(value);
 }
 
 } // namespace fk
