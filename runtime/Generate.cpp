@@ -86,10 +86,13 @@ void checkRequest(const Plan &plan, const GenerateRequest &request) {
                           std::to_string(sampling.topK) + ", " +
                           std::to_string(sampling.topP)});
   std::optional<int64_t> limit;
+  if (plan.model.vocabSize > 0)
+    limit = plan.model.vocabSize;
   for (size_t i = 0; i < step.params.size(); ++i)
     if (step.values.at(static_cast<size_t>(step.params[i])).role.from ==
         "input_ids")
-      limit = getIndexLimit(plan, step, i);
+      if (std::optional<int64_t> rows = getIndexLimit(plan, step, i))
+        limit = rows;
   for (size_t row = 0; row < request.prompts.size(); ++row) {
     const std::vector<int32_t> &prompt = request.prompts[row];
     std::string where = "prompt " + std::to_string(row);

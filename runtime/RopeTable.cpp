@@ -20,8 +20,8 @@ namespace {
 constexpr double twoPi = 2 * std::numbers::pi;
 
 /// base^exponent in float32, correctly rounded but for double rounding.
-float power(float base, float exponent) {
-  return static_cast<float>(std::pow(double(base), double(exponent)));
+float power(float base, double exponent) {
+  return static_cast<float>(std::pow(double(base), exponent));
 }
 
 /// base^(2i / r): the reciprocal of a frequency.
@@ -48,7 +48,7 @@ std::vector<float> getDynamic(const RopeTable &table, int64_t length) {
     float stretch = factor * static_cast<float>(length) /
                         static_cast<float>(table.maxPositions) -
                     static_cast<float>(table.factor - 1);
-    base = base * power(stretch, static_cast<float>(dim / (dim - 2)));
+    base = base * power(stretch, dim / (dim - 2));
   }
   return getPlainFrequencies(base, table.rotaryDim);
 }
