@@ -78,9 +78,9 @@ std::vector<InputBounds> fk::getInputBounds(const Plan &plan,
         function.values.at(static_cast<size_t>(function.params[i]));
     InputBounds bound;
     const std::string &kind = value.role.kind;
-    if (kind == "positions")
-      bound = {0, std::max<int64_t>(positions, 1) - 1,
-               "a position below the session's limit"};
+    // Without a rotary table the rows of a position table bound them, below.
+    if (kind == "positions" && positions > 0)
+      bound = {0, positions - 1, "a position below the session's limit"};
     else if (kind == "seq_lens")
       bound = {1, positions, "a length within the session's limit"};
     else if (kind == "slots")
