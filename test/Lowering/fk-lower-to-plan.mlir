@@ -8,7 +8,7 @@ fk.weight @norm [#fk.part<"norm.weight">] : tensor<64xf32>
 // CHECK-SAME: attributes {fk.task = #fk.task<"decoder_layer", L3>}
 // CHECK-NEXT: %[[B:.*]] = fkplan.buffer ["tokens"] : memref<?x64xf32>
 // CHECK-NEXT: fkplan.launch "rms_norm" outs(result = %[[B]] : memref<?x64xf32>) ins(input = %[[X]] : memref<?x64xf32>, weight = %[[W]] : memref<64xf32>)
-// CHECK-SAME: scalars(epsilon = {{.*}} : f32) variants(weight_offset = 0.000000e+00 : f32) axes(tokens = "tokens", hidden = "64") kernels [#fk.kernel<"reference", "rms_norm">]
+// CHECK-SAME: scalars(epsilon = {{.*}} : f32) variants(weight_offset = 0.000000e+00 : f32) axes(tokens = "tokens", hidden = "64") kernels [#fk.kernel<"reference", "reference">]
 // CHECK-NEXT: fkplan.launch "silu" outs(result = %[[Y]] : memref<?x64xf32>) ins(input = %[[B]] : memref<?x64xf32>)
 // CHECK-NEXT: return
 func.func private @layer(%x: tensor<?x64xf32> {fk.dims = ["tokens"]}, %w: tensor<64xf32>) -> tensor<?x64xf32>

@@ -4,12 +4,12 @@
 
 // A chain needs two slots: what is read is never written by the same launch.
 // CHECK-LABEL: func.func @chain
-// CHECK-SAME: fkplan.slots = ["256 * tokens", "256 * tokens"]
+// CHECK-SAME: fkplan.slots = ["tokens * 256", "tokens * 256"]
 // CHECK: %[[A:.*]] = fkplan.buffer ["tokens"] slot 0
 // CHECK: %[[B:.*]] = fkplan.buffer ["tokens"] slot 1
 // CHECK: %[[C:.*]] = fkplan.buffer ["tokens"] slot 0
 // SEPARATE-LABEL: func.func @chain
-// SEPARATE-SAME: fkplan.slots = ["256 * tokens", "256 * tokens", "256 * tokens"]
+// SEPARATE-SAME: fkplan.slots = ["tokens * 256", "tokens * 256", "tokens * 256"]
 // REMARK: [Passed] chain | Category:fk-plan-buffers
 // REMARK-SAME: peak 8.0 MiB in 2 slots of its own, 12.0 MiB in 3 buffers without reuse, at {{.*}}tokens=16384
 func.func @chain(%x: memref<?x64xf32> {fk.dims = ["tokens"]}, %y: memref<?x64xf32> {fk.dims = ["tokens"], fkplan.result}) {
@@ -27,7 +27,7 @@ func.func @chain(%x: memref<?x64xf32> {fk.dims = ["tokens"]}, %y: memref<?x64xf3
 
 // A view keeps its buffer alive; a slot is as large as the largest buffer in it.
 // CHECK-LABEL: func.func @views
-// CHECK-SAME: fkplan.slots = ["256 * tokens", "512 * tokens"]
+// CHECK-SAME: fkplan.slots = ["tokens * 256", "tokens * 512"]
 // CHECK: fkplan.buffer ["tokens"] slot 0 : memref<?x64xf32>
 // CHECK: fkplan.buffer ["tokens"] slot 1 : memref<?x64xf32>
 // CHECK: fkplan.buffer ["tokens"] slot 1 : memref<?x128xf32>
@@ -48,7 +48,7 @@ func.func @views(%x: memref<?x64xf32> {fk.dims = ["tokens"]}, %w: memref<128x64x
 
 // What a symbol decides is left to the runtime.
 // CHECK-LABEL: func.func @other_symbols
-// CHECK-SAME: fkplan.slots = ["max(256 * tokens, 512 * seqs)", "512 * seqs"]
+// CHECK-SAME: fkplan.slots = ["max(tokens * 256, seqs * 512)", "seqs * 512"]
 func.func @other_symbols(%x: memref<?x64xf32> {fk.dims = ["tokens"]}, %cu: memref<?xi32> {fk.dims = ["seqs + 1"]}, %w: memref<128x64xf32>, %y: memref<?x128xf32> {fk.dims = ["seqs"], fkplan.result}) {
   %a = fkplan.buffer ["tokens"] : memref<?x64xf32>
   fkplan.launch "silu" outs(result = %a : memref<?x64xf32>) ins(input = %x : memref<?x64xf32>) scalars() variants() axes(tokens = "tokens", features = "64") kernels [#fk.kernel<"reference", "silu">]

@@ -9,11 +9,3 @@ func.func @f64(%x: tensor<?x64xf64> {fk.dims = ["tokens"]}) -> tensor<?x64xf64> 
   %0 = fk.silu %x : (tensor<?x64xf64>) -> tensor<?x64xf64>
   return %0 : tensor<?x64xf64>
 }
-
-// -----
-
-func.func @unknown_candidate(%x: tensor<?x64xf32> {fk.dims = ["tokens"]}) -> tensor<?x64xf32> {
-  // expected-error@below {{is bound to candidate 'gone', which the module does not declare}}
-  %0 = fk.silu %x {fk.candidate = @gone} : (tensor<?x64xf32>) -> tensor<?x64xf32>
-  return %0 : tensor<?x64xf32>
-}

@@ -4,11 +4,11 @@
 
 // The list ends with the first kernel without a condition.
 // HOST-LABEL: func.func @linear
-// HOST: fk.linear {{.*}}fk.kernels = [#fk.kernel<"reference", "linear">]
+// HOST: fk.linear {{.*}}fk.kernels = [#fk.kernel<"reference", "reference">]
 // CUDA-LABEL: func.func @linear
 // CUDA: fk.linear {{.*}}fk.kernels = [#fk.kernel<"cuda", "linear_gemv", where = "tokens <= 8 && in_features % 8 == 0">, #fk.kernel<"cublaslt", "linear">]
 // REMARK: [Passed] linear | Category:fk-select-kernels
-// REMARK-SAME: Place="lm_head"
+// REMARK-SAME: Place=lm_head,
 // REMARK-SAME: Text="cuda:linear_gemv where tokens <= 8 && in_features % 8 == 0: few rows
 // REMARK: [Passed] linear
 // REMARK-SAME: Text="cublaslt:linear: tensor-core

@@ -2,10 +2,10 @@
 
 // A bound op is opaque: the remark says which fusion it cost, where, and who is to blame.
 // CHECK: [Missed] add_rms_norm | Category:fk-fuse
-// CHECK-SAME: Place="model.layers.*.input_layernorm"
+// CHECK-SAME: Place=model.layers.*.input_layernorm,
 // CHECK-SAME: Text="rms_norm is bound to candidate 'rms_norm:cand.ptx', which is opaque to fusion"
 // CHECK: [Passed] add_rms_norm | Category:fk-fuse
-// CHECK-SAME: Place="model.layers.*.post_attention_layernorm"
+// CHECK-SAME: Place=model.layers.*.post_attention_layernorm,
 // CHECK-SAME: Text="formed of add + rms_norm"
 fk.candidate @"rms_norm:cand.ptx" for "rms_norm" from "cand.ptx" {sha256 = "0000000000000000000000000000000000000000000000000000000000000000", manifest = "{}"}
 

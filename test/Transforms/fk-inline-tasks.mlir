@@ -13,8 +13,8 @@
 // FLAT: fk.linear {{.*}} loc(callsite(callsite("down_proj" at "mlp") at "model.layers.0"))
 // FLAT: fk.linear {{.*}} loc(callsite(callsite("down_proj" at "mlp") at "model.layers.1"))
 
-// REMARK: remark: [Passed] mlp | Category:fk-inline-tasks
-// REMARK-SAME: Place="model.layers.*.mlp"
+// REMARK: [Passed] mlp | Category:fk-inline-tasks
+// REMARK-SAME: Place=model.layers.*.mlp,
 // REMARK-SAME: Text="dissolved into @decoder_layer"
 // REMARK-NOT: decoder_layer | Category
 
