@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <mutex>
 #include <spawn.h>
 #include <sstream>
 #include <sys/wait.h>
@@ -157,6 +158,22 @@ void checkIncludes(const fs::path &dependencies, const fs::path &source,
 
 } // namespace
 
+/// Whether a program says that it is of CUDA 13 or later. Older ones do not
+/// know all PTX that fk takes.
+static bool isRecent(const fs::path &tool) {
+  static std::mutex mutex;
+  static std::map<std::string, bool> known;
+  std::lock_guard<std::mutex> lock(mutex);
+  auto [it, isNew] = known.try_emplace(tool.string(), false);
+  if (isNew) {
+    std::string output = runProcess({tool, "--version"}, 30).output;
+    size_t at = output.find("release ");
+    it->second = at != std::string::npos &&
+                 std::atoi(output.c_str() + at + std::strlen("release ")) >= 13;
+  }
+  return it->second;
+}
+
 fs::path fk::findCudaTool(const std::string &name) {
   // An explicit FK_CUDA_TOOLKIT that has no such tool means: none.
   if (const char *value = std::getenv("FK_CUDA_TOOLKIT"); value && *value) {
@@ -164,7 +181,7 @@ fs::path fk::findCudaTool(const std::string &name) {
     return isProgram(path) ? path : fs::path();
   }
   for (const fs::path &folder : getToolFolders())
-    if (fs::path path = folder / name; isProgram(path))
+    if (fs::path path = folder / name; isProgram(path) && isRecent(path))
       return path;
   return {};
 }

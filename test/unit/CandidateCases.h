@@ -10,8 +10,10 @@
 #include "TempFolder.h"
 #include "fk/Candidate/Candidate.h"
 
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <string>
 
 namespace fk {
@@ -65,6 +67,23 @@ inline std::string readBytes(const std::filesystem::path &path) {
   std::ifstream stream(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(stream), {}};
 }
+
+/// Hides every ptxas and nvcc while it lives.
+struct NoCudaTools {
+  NoCudaTools() {
+    if (const char *value = std::getenv(name))
+      before = value;
+    ::setenv(name, "/nonexistent", 1);
+  }
+  ~NoCudaTools() {
+    if (before)
+      ::setenv(name, before->c_str(), 1);
+    else
+      ::unsetenv(name);
+  }
+  static constexpr const char *name = "FK_CUDA_TOOLKIT";
+  std::optional<std::string> before;
+};
 
 /// A folder with candidates in it.
 struct Candidates : TempFolder {

@@ -344,12 +344,11 @@ TEST(BadCandidate, Cuda) {
 }
 
 TEST(BadCandidate, NoCompiler) {
-  ::setenv("FK_CUDA_TOOLKIT", "/nonexistent", 1);
+  NoCudaTools hidden;
   Candidates folder;
   std::string message = getErrorOf([&] {
     folder.load("a.cu", "// fk.launch: grid=(tokens,1,1) block=(64,1,1)\n");
   });
-  ::unsetenv("FK_CUDA_TOOLKIT");
   EXPECT_NE(message.find("needs nvcc, which is not found"), std::string::npos)
       << message;
 }
@@ -589,7 +588,7 @@ TEST(BadCandidate, MutatedDirectives) {
   const std::string good = "// fk.launch: grid=(tokens,1,1) block=(256,1,1) "
                            "smem=hidden * 4 where=(hidden % 8 == 0)";
   std::mt19937 random(1);
-  ::setenv("FK_CUDA_TOOLKIT", "/nonexistent", 1);
+  NoCudaTools hidden;
   for (int i = 0; i < 2000; ++i) {
     PtxText text;
     text.launch = good;
@@ -598,7 +597,6 @@ TEST(BadCandidate, MutatedDirectives) {
           static_cast<char>(32 + random() % 95);
     survive([&] { folder.load(text); });
   }
-  ::unsetenv("FK_CUDA_TOOLKIT");
 }
 
 } // namespace

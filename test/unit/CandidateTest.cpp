@@ -92,10 +92,9 @@ TEST(Candidate, BarePtx) {
 }
 
 TEST(Candidate, SaysThatItCouldNotAssemble) {
-  ::setenv("FK_CUDA_TOOLKIT", "/nonexistent", 1);
+  NoCudaTools hidden;
   Candidates folder;
   LoadedCandidate candidate = folder.load(PtxText());
-  ::unsetenv("FK_CUDA_TOOLKIT");
   EXPECT_TRUE(says(candidate, "not assembled: ptxas is not found"));
 }
 
