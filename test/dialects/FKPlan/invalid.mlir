@@ -151,8 +151,8 @@ func.func @f(%x: memref<4x64xbf16>) {
 // -----
 
 func.func @f(%x: memref<4x64xbf16>) {
-  // expected-error@+1 {{launch_c2: input must have elements of type bf16, got 'memref<4x64xf16>'}}
   %y = fkplan.buffer [] : memref<4x64xf16>
+  // expected-error@+1 {{launch_c2: input must have elements of type bf16, got 'memref<4x64xf16>'}}
   fkplan.launch "silu" outs(result = %x : memref<4x64xbf16>) ins(input = %y : memref<4x64xf16>)
       scalars() variants() axes(tokens = "4", features = "64") kernels [#fk.kernel<"reference", "silu">]
   return
