@@ -17,7 +17,9 @@ LogicalResult GeluAndMulOp::verify() {
   return verifyFlag(*this, 3, "approximate", getApproximate());
 }
 
-LogicalResult PoolOp::verify() { return verifyFlag(*this, 3, "mean", getMean()); }
+LogicalResult PoolOp::verify() {
+  return verifyFlag(*this, 3, "mean", getMean());
+}
 
 LogicalResult EmbeddingOp::verify() {
   if (getScale().isFinite())

@@ -44,8 +44,8 @@ LogicalResult verifyRotary(TaskOpInterface op, Value query, Value table,
   int64_t columns = getShapedType(table.getType()).getDimSize(1);
   if (columns != rotaryDim)
     return emitConstraint(op, 5)
-           << "cos_sin must have rotary_dim = " << rotaryDim
-           << " columns, got " << table.getType();
+           << "cos_sin must have rotary_dim = " << rotaryDim << " columns, got "
+           << table.getType();
   return success();
 }
 

@@ -58,8 +58,8 @@ TaskCost fk::getTaskCost(std::string_view name, const AxisValues &axes,
   for (const auto *params : {&signature.results, &signature.operands})
     for (const TensorParam &param : *params)
       if (!llvm::is_contained(absent, param.name))
-        cost.bytes += countElements(param, task->touched, axes) *
-                      static_cast<double>(
-                          getSizeInBytes(param.element.value_or(dtype)));
+        cost.bytes +=
+            countElements(param, task->touched, axes) *
+            static_cast<double>(getSizeInBytes(param.element.value_or(dtype)));
   return cost;
 }

@@ -4,15 +4,15 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What a launch must move and compute at least, for the roofline: every tensor of
-// the signature once, except where the op says that a launch touches only part of
-// it (`touched` in its ODS definition: rows of an embedding table, of the rotary
-// table, of the KV cache). An extent that is no axis (`_`) counts through `touched`
-// alone.
+// What a launch must move and compute at least, for the roofline: every tensor
+// of the signature once, except where the op says that a launch touches only
+// part of it (`touched` in its ODS definition: rows of an embedding table, of
+// the rotary table, of the KV cache). An extent that is no axis (`_`) counts
+// through `touched` alone.
 //
 // The bounds of attention follow the axes: `attention` takes sequences of equal
-// length that see everything, `paged_attention` full block tables. A measurement
-// that knows the lengths must correct for them.
+// length that see everything, `paged_attention` full block tables. A
+// measurement that knows the lengths must correct for them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,8 +33,8 @@ struct TaskCost {
 };
 
 /// The cost of one launch of the task `name` with elements of type `dtype`.
-/// `absent` names the optional operands that are not there. Throws Error where no
-/// op bears the name or an axis is missing.
+/// `absent` names the optional operands that are not there. Throws Error where
+/// no op bears the name or an axis is missing.
 TaskCost getTaskCost(std::string_view name, const AxisValues &axes, DType dtype,
                      const std::vector<std::string> &absent = {});
 

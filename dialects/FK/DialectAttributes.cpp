@@ -54,9 +54,10 @@ LogicalResult verifyKernels(Operation *op, Attribute value) {
   for (Attribute element : kernels) {
     auto kernel = dyn_cast<KernelAttr>(element);
     if (!kernel || kernel.getProvider().empty() || kernel.getName().empty())
-      return op->emitOpError() << "fk.kernels must hold #fk.kernel<\"provider\","
-                                  " \"name\">, got "
-                               << element;
+      return op->emitOpError()
+             << "fk.kernels must hold #fk.kernel<\"provider\","
+                " \"name\">, got "
+             << element;
     if (kernel.getWhere().empty())
       continue;
     try {
@@ -80,7 +81,8 @@ LogicalResult verifyCandidate(Operation *op, Attribute value) {
   if (auto taskOp = dyn_cast<TaskOpInterface>(op)) {
     task = taskOp.getTaskName().str();
   } else if (auto call = dyn_cast<func::CallOp>(op)) {
-    auto callee = SymbolTable::lookupNearestSymbolFrom(op, call.getCalleeAttr());
+    auto callee =
+        SymbolTable::lookupNearestSymbolFrom(op, call.getCalleeAttr());
     auto attr = callee ? callee->getAttrOfType<TaskAttr>(attrs::task) : nullptr;
     if (!attr)
       return op->emitOpError() << "fk.candidate on a call needs a callee with "
@@ -99,9 +101,9 @@ LogicalResult verifyCandidate(Operation *op, Attribute value) {
            << "fk.candidate must name an fk.candidate of the module, got "
            << value;
   if (candidate.getTask() != task)
-    return op->emitOpError() << "fk.candidate " << symbol
-                             << " must be for the task " << task << ", got one for "
-                             << candidate.getTask();
+    return op->emitOpError()
+           << "fk.candidate " << symbol << " must be for the task " << task
+           << ", got one for " << candidate.getTask();
   return success();
 }
 
@@ -153,15 +155,16 @@ LogicalResult verifyDims(Operation *op, const Twine &what, Type type,
            << what << ": fk.dims belongs on a ranked tensor or memref, got "
            << type;
   auto names = dyn_cast<ArrayAttr>(value);
-  if (!names ||
-      !llvm::all_of(names, [](Attribute name) { return isa<StringAttr>(name); }))
+  if (!names || !llvm::all_of(names, [](Attribute name) {
+        return isa<StringAttr>(name);
+      }))
     return op->emitOpError()
            << what << ": fk.dims must be an array of strings, got " << value;
   if (names.size() != size_t(tensor.getNumDynamicDims()))
     return op->emitOpError()
-           << what << ": fk.dims must name the "
-           << tensor.getNumDynamicDims() << " dynamic dimensions of " << type
-           << ", got " << names.size() << " names";
+           << what << ": fk.dims must name the " << tensor.getNumDynamicDims()
+           << " dynamic dimensions of " << type << ", got " << names.size()
+           << " names";
   for (Attribute name : names) {
     try {
       Expr::parse(cast<StringAttr>(name).getValue().str(), "fk.dims");
@@ -193,14 +196,15 @@ LogicalResult verifyRole(Operation *op, const Twine &what, bool isResult,
     bool text = name == "kind" || name == "from" || name == "rule";
     if (!text && name != "padding_idx" && name != "default_value")
       return op->emitOpError()
-             << what << ": fk.role knows kind, from, rule, padding_idx and "
-                        "default_value, got "
+             << what
+             << ": fk.role knows kind, from, rule, padding_idx and "
+                "default_value, got "
              << field.getName();
     if (text ? !isa<StringAttr>(field.getValue())
              : !isa<IntegerAttr>(field.getValue()))
       return op->emitOpError() << what << ": fk.role: " << name << " must be "
-                               << (text ? "a string" : "an integer")
-                               << ", got " << field.getValue();
+                               << (text ? "a string" : "an integer") << ", got "
+                               << field.getValue();
   }
   if (auto rule = role.getAs<StringAttr>("rule"))
     if (rule.getValue() != "index" && rule.getValue() != "non_padding")
@@ -223,7 +227,8 @@ LogicalResult verifyValueAttribute(Operation *op, const Twine &what, Type type,
                                << attribute.getValue();
     return success();
   }
-  return op->emitOpError() << what << ": knows fk.dims, fk.name and fk.role, got "
+  return op->emitOpError() << what
+                           << ": knows fk.dims, fk.name and fk.role, got "
                            << attribute.getName();
 }
 

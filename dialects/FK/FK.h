@@ -50,8 +50,8 @@ inline constexpr llvm::StringLiteral model = "fk.model";
 /// The implicit verifier of every task op.
 mlir::LogicalResult verifyTaskOp(mlir::Operation *op);
 
-/// The parsed signature of a task, by name; nullptr where no op bears it. Parsed
-/// once per context-independent process start-up and shared.
+/// The parsed signature of a task, by name; nullptr where no op bears it.
+/// Parsed once per context-independent process start-up and shared.
 const Signature *lookupSignature(llvm::StringRef task);
 
 } // namespace fk
@@ -85,8 +85,8 @@ public:
   /// two that must be the same have different names.
   static mlir::FailureOr<SymbolicDims> compute(mlir::Operation *func);
 
-  /// One canonical expression per dimension of `value`; a state's handle has the
-  /// dimensions of the tensor it stands for.
+  /// One canonical expression per dimension of `value`; a state's handle has
+  /// the dimensions of the tensor it stands for.
   llvm::ArrayRef<Expr> getDims(mlir::Value value) const;
 
   /// The task's axes in the order of its signature.

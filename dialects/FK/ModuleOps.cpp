@@ -42,7 +42,8 @@ std::optional<RopeRule> getRopeRule(llvm::StringRef type) {
   return llvm::StringSwitch<std::optional<RopeRule>>(type)
       .Case("default", RopeRule{"theta", ""})
       .Case("linear", RopeRule{"theta,factor", ""})
-      .Case("dynamic", RopeRule{"theta,factor,max_positions", "original_max_positions"})
+      .Case("dynamic",
+            RopeRule{"theta,factor,max_positions", "original_max_positions"})
       .Case("yarn",
             RopeRule{"theta,factor,original_max_positions,beta_fast,beta_slow",
                      "attention_factor,mscale,mscale_all_dim,truncate"})
@@ -98,13 +99,13 @@ RopeTableAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                            << rotaryDim / 2 << " numbers, got " << value;
       continue;
     }
-    if (name == "truncate" ? !isa<BoolAttr>(value)
-                           : !isa<FloatAttr>(value) &&
-                                 (!isa<IntegerAttr>(value) ||
-                                  isa<BoolAttr>(value)))
+    if (name == "truncate"
+            ? !isa<BoolAttr>(value)
+            : !isa<FloatAttr>(value) &&
+                  (!isa<IntegerAttr>(value) || isa<BoolAttr>(value)))
       return emitError() << "rope_table_c4: " << name << " must be a "
-                         << (name == "truncate" ? "bool" : "number")
-                         << ", got " << value;
+                         << (name == "truncate" ? "bool" : "number") << ", got "
+                         << value;
   }
   return success();
 }
@@ -121,12 +122,13 @@ LogicalResult WeightOp::verify() {
               "dimension, got "
            << getType();
   if (bool(getParts()) == bool(getRopeTable()))
-    return emitOpError() << "weight_c2: wants either parts or a rope table, got "
-                         << (getParts() ? "both" : "neither");
+    return emitOpError()
+           << "weight_c2: wants either parts or a rope table, got "
+           << (getParts() ? "both" : "neither");
   if (std::optional<RopeTableAttr> table = getRopeTable()) {
-    auto wanted = RankedTensorType::get(
-        {ShapedType::kDynamic, table->getRotaryDim()},
-        Float32Type::get(getContext()));
+    auto wanted =
+        RankedTensorType::get({ShapedType::kDynamic, table->getRotaryDim()},
+                              Float32Type::get(getContext()));
     if (tensor != wanted)
       return emitOpError() << "weight_c3: a rope table must be " << wanted
                            << ", got " << tensor;
@@ -156,7 +158,8 @@ LogicalResult WeightOp::verify() {
   if (known ? rows != wanted : rows >= wanted)
     return emitOpError() << "weight_c6: the parts must have " << wanted
                          << " rows together, as " << tensor << " has, got "
-                         << rows << (known ? "" : " before the open-ended ones");
+                         << rows
+                         << (known ? "" : " before the open-ended ones");
   return success();
 }
 
@@ -183,9 +186,8 @@ GetWeightOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
     return failure();
   if (decl.getType() == getType())
     return success();
-  auto diagnostic = emitOpError()
-                    << "get_weight_c2: type must be the declared "
-                    << decl.getType() << ", got " << getType();
+  auto diagnostic = emitOpError() << "get_weight_c2: type must be the declared "
+                                  << decl.getType() << ", got " << getType();
   diagnostic.attachNote(decl.getLoc()) << "declared here";
   return diagnostic;
 }
@@ -202,8 +204,8 @@ LogicalResult StateOp::verify() {
 }
 
 LogicalResult GetStateOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
-  auto decl = lookupDeclaration<StateOp>(*this, getStateAttr(), symbolTable,
-                                         "state");
+  auto decl =
+      lookupDeclaration<StateOp>(*this, getStateAttr(), symbolTable, "state");
   if (!decl)
     return failure();
   if (decl.getType() == getResult().getType())
@@ -222,7 +224,9 @@ LogicalResult GetStateOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
 LogicalResult CandidateOp::verify() {
   if (getTask().empty())
     return emitOpError() << "candidate_c1: wants the name of a task";
-  auto isHex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  auto isHex = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+  };
   if (getSha256().size() != 64 || !llvm::all_of(getSha256(), isHex))
     return emitOpError() << "candidate_c2: sha256 must be 64 lower-case "
                             "hexadecimal digits, got \""

@@ -9,13 +9,17 @@
 using namespace mlir;
 using namespace fk;
 
-LogicalResult RMSNormOp::verify() { return verifyEpsilon(*this, 3, getEpsilon()); }
+LogicalResult RMSNormOp::verify() {
+  return verifyEpsilon(*this, 3, getEpsilon());
+}
 
 LogicalResult LayerNormOp::verify() {
   return verifyEpsilon(*this, 3, getEpsilon());
 }
 
-LogicalResult L2NormOp::verify() { return verifyEpsilon(*this, 3, getEpsilon()); }
+LogicalResult L2NormOp::verify() {
+  return verifyEpsilon(*this, 3, getEpsilon());
+}
 
 LogicalResult AddRMSNormOp::verify() {
   return verifyEpsilon(*this, 3, getEpsilon());

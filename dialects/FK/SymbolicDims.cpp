@@ -4,9 +4,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Extents start at the arguments (`fk.dims`), weights (`max_positions`) and states
-// (`pages`) and follow the ops in order. Matching what a signature or callee says
-// against what is there binds its axes: `seqs + 1` against `n + 1` gives seqs = n.
+// Extents start at the arguments (`fk.dims`), weights (`max_positions`) and
+// states
+// (`pages`) and follow the ops in order. Matching what a signature or callee
+// says against what is there binds its axes: `seqs + 1` against `n + 1` gives
+// seqs = n.
 //
 //===----------------------------------------------------------------------===//
 
@@ -114,9 +116,8 @@ FailureOr<Dims> nameDims(Type type, ArrayAttr names) {
     else if (isState)
       dims.push_back(Expr::parse("pages", "a kv cache"));
     else if (names && next < names.size())
-      dims.push_back(simplify(
-          Expr::parse(cast<StringAttr>(names[next++]).getValue().str(),
-                      "fk.dims")));
+      dims.push_back(simplify(Expr::parse(
+          cast<StringAttr>(names[next++]).getValue().str(), "fk.dims")));
     else
       return failure();
   }
@@ -190,9 +191,10 @@ private:
     return success();
   }
   LogicalResult emitUnnamed(Operation *op) {
-    return op->emitOpError("has a dynamic dimension that no symbol names: name "
-                           "it by fk.dims on the argument it comes from, or use "
-                           "a reshape, concatenation or slice of named ones");
+    return op->emitOpError(
+        "has a dynamic dimension that no symbol names: name "
+        "it by fk.dims on the argument it comes from, or use "
+        "a reshape, concatenation or slice of named ones");
   }
 
   DenseMap<Value, Dims> &dims;
@@ -224,9 +226,8 @@ LogicalResult SymbolicDimsBuilder::visit(Operation *op) {
       .Case([&](func::CallOp call) { return visitCall(call); })
       .Case([&](GetWeightOp weight) {
         Builder builder(op->getContext());
-        FailureOr<Dims> extents =
-            nameDims(weight.getType(),
-                     builder.getStrArrayAttr({"max_positions"}));
+        FailureOr<Dims> extents = nameDims(
+            weight.getType(), builder.getStrArrayAttr({"max_positions"}));
         return failed(extents) ? emitUnnamed(op) : set(weight, *extents);
       })
       .Case([&](GetStateOp state) {
@@ -286,9 +287,10 @@ SymbolicDimsBuilder::getResultDims(FunctionOpInterface function) {
   }
   if (!declared) {
     if (function.isExternal())
-      return function->emitOpError() << "must name the dynamic dimensions of its "
-                                        "results by "
-                                     << attrs::dims;
+      return function->emitOpError()
+             << "must name the dynamic dimensions of its "
+                "results by "
+             << attrs::dims;
     // A recursive call would find these, and fail on its own extents.
     callees[function] = {};
     SymbolicDims inner;
@@ -308,14 +310,14 @@ LogicalResult SymbolicDimsBuilder::visitCall(func::CallOp op) {
   auto callee = SymbolTable::lookupNearestSymbolFrom<FunctionOpInterface>(
       op, op.getCalleeAttr());
   if (!callee)
-    return op.emitOpError() << "calls " << op.getCalleeAttr()
-                            << ", which the module has not";
+    return op.emitOpError()
+           << "calls " << op.getCalleeAttr() << ", which the module has not";
   FailureOr<SmallVector<Dims>> results = getResultDims(callee);
   if (failed(results))
     return failure();
   if (results->size() != op.getNumResults())
-    return op.emitOpError() << "calls " << op.getCalleeAttr()
-                            << ", which calls itself";
+    return op.emitOpError()
+           << "calls " << op.getCalleeAttr() << ", which calls itself";
 
   SmallVector<Pairing> pairings;
   for (auto [index, operand] : llvm::enumerate(op.getOperands())) {
@@ -471,8 +473,8 @@ std::optional<Expr> SymbolicDimsBuilder::getIndex(Value value) {
       return std::nullopt;
     return it->second[*index];
   }
-  auto combine = [&](Expr (*with)(const Expr &,
-                                  const Expr &)) -> std::optional<Expr> {
+  auto combine =
+      [&](Expr (*with)(const Expr &, const Expr &)) -> std::optional<Expr> {
     std::optional<Expr> lhs = getIndex(op->getOperand(0));
     std::optional<Expr> rhs = getIndex(op->getOperand(1));
     if (!lhs || !rhs)
@@ -534,8 +536,8 @@ SymbolicDims::getAxes(TaskOpInterface op) const {
   for (const std::string &axis : getSignature(op).axes) {
     auto it = bindings.find(axis);
     if (it == bindings.end())
-      return op->emitOpError() << "leaves the axis " << axis
-                               << " of its signature open";
+      return op->emitOpError()
+             << "leaves the axis " << axis << " of its signature open";
     axes.push_back({axis, it->second});
   }
   return axes;

@@ -4,9 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// An expression becomes a polynomial with integer coefficients over atoms: axes,
-// and whatever is not a polynomial (a division that does not come out, min, max)
-// by its canonical text. Nothing here throws: what overflows is left alone.
+// An expression becomes a polynomial with integer coefficients over atoms:
+// axes, and whatever is not a polynomial (a division that does not come out,
+// min, max) by its canonical text. Nothing here throws: what overflows is left
+// alone.
 //
 //===----------------------------------------------------------------------===//
 
@@ -140,12 +141,13 @@ MaybePolynomial convertDivision(const ExprNode &node, const Polynomial &lhs,
   std::optional<int64_t> denominator = asConstant(rhs);
   if (denominator && *denominator > 0) {
     if (node.op == ExprOp::Mod) {
-      bool divisible = std::ranges::all_of(
-          lhs, [&](const auto &term) { return term.second % *denominator == 0; });
+      bool divisible = std::ranges::all_of(lhs, [&](const auto &term) {
+        return term.second % *denominator == 0;
+      });
       if (divisible)
         return Polynomial();
-    } else if (MaybePolynomial quotient = divideOut(
-                   lhs, *denominator, node.op == ExprOp::CeilDiv)) {
+    } else if (MaybePolynomial quotient =
+                   divideOut(lhs, *denominator, node.op == ExprOp::CeilDiv)) {
       return quotient;
     }
   }
@@ -199,8 +201,8 @@ MaybePolynomial convert(const Expr &expr) {
 }
 
 Expr combine(const Expr &lhs, const Expr &rhs, const char *op) {
-  return simplify(Expr::parse("(" + lhs.str() + ")" + op + "(" + rhs.str() + ")",
-                              "a symbolic extent"));
+  return simplify(Expr::parse(
+      "(" + lhs.str() + ")" + op + "(" + rhs.str() + ")", "a symbolic extent"));
 }
 
 } // namespace

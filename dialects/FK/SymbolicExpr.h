@@ -17,9 +17,9 @@
 namespace fk {
 
 /// The canonical form of a value: a sum of products with the constant factor in
-/// front, terms sorted, `(32 * tokens) / 32` divided out. Two expressions that are
-/// the same polynomial get the same text. Conditions, and what would overflow,
-/// come back as they are.
+/// front, terms sorted, `(32 * tokens) / 32` divided out. Two expressions that
+/// are the same polynomial get the same text. Conditions, and what would
+/// overflow, come back as they are.
 Expr simplify(const Expr &expr);
 
 /// Whether two expressions are the same after simplify().

@@ -207,11 +207,10 @@ LogicalResult verifyElements(Operation *op, StringRef task,
     std::optional<DType> dtype = getDType(element);
     if (tensor.param->element) {
       if (dtype != tensor.param->element)
-        return op->emitOpError()
-               << task << "_c1: " << tensor.param->name
-               << " must have elements of type "
-               << StringRef(getName(*tensor.param->element)) << ", got "
-               << toText(tensor.type);
+        return op->emitOpError() << task << "_c1: " << tensor.param->name
+                                 << " must have elements of type "
+                                 << StringRef(getName(*tensor.param->element))
+                                 << ", got " << toText(tensor.type);
       continue;
     }
     if (!elementT) {
@@ -257,20 +256,19 @@ LogicalResult verifyExtents(Operation *op, StringRef task,
 
   const TypedTensor *wrong = nullptr;
   for (const TypedTensor &tensor : tensors)
-    if (!wrong &&
-        (!tensor.shaped ||
-         tensor.shaped.getRank() != int64_t(tensor.param->shape.size())))
+    if (!wrong && (!tensor.shaped || tensor.shaped.getRank() !=
+                                         int64_t(tensor.param->shape.size())))
       wrong = &tensor;
-  forEachStatic([&](const TypedTensor &tensor, const Expr &extent,
-                    int64_t size) {
-    if (!wrong && !axes.fits(extent, size))
-      wrong = &tensor;
-  });
+  forEachStatic(
+      [&](const TypedTensor &tensor, const Expr &extent, int64_t size) {
+        if (!wrong && !axes.fits(extent, size))
+          wrong = &tensor;
+      });
   if (!wrong)
     return success();
-  Type element = cast<ShapedType>(wrong->shaped ? Type(wrong->shaped)
-                                                : wrong->type)
-                     .getElementType();
+  Type element =
+      cast<ShapedType>(wrong->shaped ? Type(wrong->shaped) : wrong->type)
+          .getElementType();
   return op->emitOpError() << task << "_c2: " << wrong->param->name
                            << " must be "
                            << describeWanted(*wrong->param, element, axes)
@@ -288,10 +286,10 @@ LogicalResult fk::verifyTaskOp(Operation *op) {
     if (!tensor.value)
       continue;
     Type type = tensor.value.getType();
-    auto &list = isa<OpResult>(tensor.value) &&
-                         tensor.value.getDefiningOp() == op
-                     ? results
-                     : operands;
+    auto &list =
+        isa<OpResult>(tensor.value) && tensor.value.getDefiningOp() == op
+            ? results
+            : operands;
     list.push_back({tensor.param, type, getShapedType(type)});
   }
   operands.append(results);

@@ -12,8 +12,7 @@ using namespace fk;
 
 namespace {
 
-template <typename OpT>
-void describe(std::vector<TaskDescription> &tasks) {
+template <typename OpT> void describe(std::vector<TaskDescription> &tasks) {
   if constexpr (requires { OpT::getTaskName(); })
     tasks.push_back({OpT::getTaskName(), stringifyLevel(OpT::getTaskLevel()),
                      OpT::getTaskFamily(), OpT::getSignatureText(),

@@ -36,9 +36,10 @@ inline constexpr llvm::StringLiteral slots = "fkplan.slots";
 inline constexpr llvm::StringLiteral result = "fkplan.result";
 } // namespace attrs
 
-/// One expression per dimension of a value: what buffers and views say, `fk.dims`
-/// of an argument, `max_positions` for a rotary table, `pages` for a KV cache.
-/// Fails, without a diagnostic, where a dynamic dimension has no name.
+/// One expression per dimension of a value: what buffers and views say,
+/// `fk.dims` of an argument, `max_positions` for a rotary table, `pages` for a
+/// KV cache. Fails, without a diagnostic, where a dynamic dimension has no
+/// name.
 mlir::FailureOr<llvm::SmallVector<Expr>> getDims(mlir::Value value);
 
 } // namespace fk::fkplan

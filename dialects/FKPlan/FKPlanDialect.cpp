@@ -24,16 +24,18 @@ void FKPlanDialect::initialize() {
       >();
 }
 
-LogicalResult FKPlanDialect::verifyOperationAttribute(Operation *op,
-                                                      NamedAttribute attribute) {
+LogicalResult
+FKPlanDialect::verifyOperationAttribute(Operation *op,
+                                        NamedAttribute attribute) {
   if (attribute.getName() != attrs::slots)
-    return op->emitOpError() << "knows fkplan.slots, got "
-                             << attribute.getName();
+    return op->emitOpError()
+           << "knows fkplan.slots, got " << attribute.getName();
   if (!isa<FunctionOpInterface>(op))
     return op->emitOpError() << "fkplan.slots belongs on a function";
   auto slots = dyn_cast<ArrayAttr>(attribute.getValue());
-  if (!slots ||
-      !llvm::all_of(slots, [](Attribute slot) { return isa<StringAttr>(slot); }))
+  if (!slots || !llvm::all_of(slots, [](Attribute slot) {
+        return isa<StringAttr>(slot);
+      }))
     return op->emitOpError() << "fkplan.slots must be an array of strings, got "
                              << attribute.getValue();
   for (Attribute slot : slots) {
@@ -46,19 +48,17 @@ LogicalResult FKPlanDialect::verifyOperationAttribute(Operation *op,
   return success();
 }
 
-LogicalResult
-FKPlanDialect::verifyRegionArgAttribute(Operation *op, unsigned,
-                                        unsigned argIndex,
-                                        NamedAttribute attribute) {
+LogicalResult FKPlanDialect::verifyRegionArgAttribute(
+    Operation *op, unsigned, unsigned argIndex, NamedAttribute attribute) {
   auto function = dyn_cast<func::FuncOp>(op);
   if (!function || attribute.getName() != attrs::result)
-    return op->emitOpError() << "argument " << argIndex
-                             << ": knows fkplan.result on functions, got "
-                             << attribute.getName();
+    return op->emitOpError()
+           << "argument " << argIndex
+           << ": knows fkplan.result on functions, got " << attribute.getName();
   if (!isa<UnitAttr>(attribute.getValue()))
-    return op->emitOpError() << "argument " << argIndex
-                             << ": fkplan.result must be a unit, got "
-                             << attribute.getValue();
+    return op->emitOpError()
+           << "argument " << argIndex << ": fkplan.result must be a unit, got "
+           << attribute.getValue();
   for (unsigned later = argIndex + 1; later < function.getNumArguments();
        ++later)
     if (!function.getArgAttr(later, attrs::result))

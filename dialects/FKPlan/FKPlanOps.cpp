@@ -49,7 +49,8 @@ LogicalResult verifyDims(Operation *op, StringRef name, Type result,
   auto type = dyn_cast<MemRefType>(result);
   if (!type || !type.getLayout().isIdentity())
     return op->emitOpError()
-           << name << "_c1: type must be a ranked memref of identity layout, got "
+           << name
+           << "_c1: type must be a ranked memref of identity layout, got "
            << result;
   if (dims.size() != size_t(type.getNumDynamicDims()))
     return op->emitOpError()
@@ -73,8 +74,7 @@ FailureOr<SmallVector<Expr>> fkplan::getDims(Value value) {
   if (!type)
     return failure();
   if (auto argument = dyn_cast<BlockArgument>(value)) {
-    auto function =
-        dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+    auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
     if (!function)
       return failure();
     return nameDims(type, function.getArgAttrOfType<ArrayAttr>(
@@ -104,9 +104,9 @@ LogicalResult BufferOp::verify() {
   if (!slot)
     return success();
   auto function = (*this)->getParentOfType<func::FuncOp>();
-  auto slots = function ? function->getAttrOfType<ArrayAttr>(
-                              fkplan::attrs::slots)
-                        : nullptr;
+  auto slots = function
+                   ? function->getAttrOfType<ArrayAttr>(fkplan::attrs::slots)
+                   : nullptr;
   int64_t count = slots ? slots.size() : 0;
   int64_t index = static_cast<int64_t>(*slot);
   if (index < 0 || index >= count)
@@ -127,8 +127,9 @@ LogicalResult ViewOp::verify() {
   FailureOr<SmallVector<Expr>> from = fkplan::getDims(getSource());
   FailureOr<SmallVector<Expr>> to = fkplan::getDims(getResult());
   if (failed(from) || failed(to))
-    return emitOpError() << "view_c2: the source's dynamic dimensions must have "
-                            "names (fk.dims of the argument)";
+    return emitOpError()
+           << "view_c2: the source's dynamic dimensions must have "
+              "names (fk.dims of the argument)";
   Expr fromCount = 1, toCount = 1;
   try {
     for (const Expr &dim : *from)
@@ -139,8 +140,9 @@ LogicalResult ViewOp::verify() {
     return emitOpError() << "view_c2: " << error.what();
   }
   if (!isSame(fromCount, toCount))
-    return emitOpError() << "view_c2: must have the source's " << fromCount.str()
-                         << " elements, got " << toCount.str();
+    return emitOpError() << "view_c2: must have the source's "
+                         << fromCount.str() << " elements, got "
+                         << toCount.str();
   return success();
 }
 

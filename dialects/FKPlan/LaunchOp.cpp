@@ -317,9 +317,9 @@ LogicalResult verifySignature(LaunchOp op, const Signature &signature) {
                            ArrayAttr values) -> LogicalResult {
     for (auto [param, value] : llvm::zip_equal(params, values))
       if (!hasType(value, param.type))
-        return op.emitOpError() << "launch_c2: " << param.name << " must be "
-                                << StringRef(getName(param.type)) << ", got "
-                                << value;
+        return op.emitOpError()
+               << "launch_c2: " << param.name << " must be "
+               << StringRef(getName(param.type)) << ", got " << value;
     return success();
   };
   if (failed(verifyScalars(signature.scalars, op.getScalarValues())) ||
@@ -337,9 +337,9 @@ LogicalResult verifySignature(LaunchOp op, const Signature &signature) {
     }
     auto type = dyn_cast<MemRefType>(value.getType());
     if (!type || type.getRank() != int64_t(param.shape.size()))
-      return op.emitOpError() << "launch_c2: " << param.name
-                              << " must be a memref of " << param.shape.size()
-                              << " dimensions, got " << value.getType();
+      return op.emitOpError()
+             << "launch_c2: " << param.name << " must be a memref of "
+             << param.shape.size() << " dimensions, got " << value.getType();
     std::string wanted;
     if (param.element) {
       wanted = std::string(getName(*param.element));
@@ -350,9 +350,9 @@ LogicalResult verifySignature(LaunchOp op, const Signature &signature) {
     }
     if (getElementName(type.getElementType()) == wanted)
       return success();
-    return op.emitOpError() << "launch_c2: " << param.name
-                            << " must have elements of type " << wanted
-                            << ", got " << type;
+    return op.emitOpError()
+           << "launch_c2: " << param.name << " must have elements of type "
+           << wanted << ", got " << type;
   };
   for (auto [param, out] :
        llvm::zip_equal(signature.results, op.getNamedOuts()))
@@ -415,8 +415,7 @@ LogicalResult LaunchOp::verify() {
       failed(verifyNames(*this, "axis", getAxisNames(), getAxisValues().size(),
                          seen)))
     return failure();
-  if (static_cast<size_t>(llvm::count(getInPresent(), true)) !=
-      getIns().size())
+  if (static_cast<size_t>(llvm::count(getInPresent(), true)) != getIns().size())
     return emitOpError() << "launch_c1: in_present must mark "
                          << getIns().size() << " operands as present";
   if (const Signature *signature = lookupSignature(getTask()))
