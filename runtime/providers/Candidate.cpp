@@ -39,7 +39,7 @@ public:
                                const BoundLaunch &launch) override {
     const PlanCandidate &candidate = find(name, launch);
     if (device.getKind() != "cuda")
-      throw Error({"a candidate runs on a GPU only",
+      throw Error({"a candidate needs device cuda",
                    candidate.name + " at " + launch.place, "device cuda",
                    "device " + device.getKind(),
                    "compile with --device=cuda; the host runs the reference"},
