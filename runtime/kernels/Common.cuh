@@ -87,12 +87,17 @@ __device__ __forceinline__ Vec<T> loadVec(const T *pointer) {
 
 /// For data that is read once and by nobody else: kept out of L1.
 template <typename T>
-__device__ __forceinline__ Vec<T> loadVecStreaming(const T *pointer) {
+__device__ __forceinline__ uint4 loadBitsStreaming(const T *pointer) {
   uint4 bits;
   asm volatile("ld.global.L1::no_allocate.L2::256B.v4.u32 "
                "{%0, %1, %2, %3}, [%4];"
                : "=r"(bits.x), "=r"(bits.y), "=r"(bits.z), "=r"(bits.w)
                : "l"(pointer));
+  return bits;
+}
+template <typename T>
+__device__ __forceinline__ Vec<T> loadVecStreaming(const T *pointer) {
+  uint4 bits = loadBitsStreaming(pointer);
   return *reinterpret_cast<Vec<T> *>(&bits);
 }
 

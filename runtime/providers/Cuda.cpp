@@ -46,24 +46,17 @@ namespace cuda {
 #define FK_GATE_UP_ARGS                                                        \
   "gate_up input weight bias? tokens intermediate in_features"
 
-// Rows of the weight a block serves, by tokens: see Linear.cu.
+// Rows of the weight a block serves: see Linear.cu and LinearMma.cu. Wider blocks read
+// the tokens less often and pay where there are enough of them.
 #define FK_GEMV(entry, rows, args)                                             \
-  {"tokens == 1",                                                              \
-   "0",                                                                        \
-   {{entry "1", {"ceildiv(" rows ", 8)"}, "128", "0", args}}},                 \
-      {"tokens == 2",                                                          \
-       "0",                                                                    \
-       {{entry "2", {"ceildiv(" rows ", 8)"}, "128", "0", args}}},             \
-      {"tokens <= 4",                                                          \
-       "0",                                                                    \
-       {{entry "4", {"ceildiv(" rows ", 16)"}, "128", "0", args}}},            \
-  {                                                                            \
-    "tokens <= 8", "0", {                                                      \
-      {                                                                        \
-        entry "8", {"ceildiv(" rows ", 16)"}, "128", "0", args                 \
-      }                                                                        \
-    }                                                                          \
-  }
+  {"", "0", {{entry "1", {"ceildiv(" rows ", 8)"}, "128", "0", args}}}
+#define FK_FEW(entry, rows, args)                                              \
+  {"tokens <= 2", "0", {{entry "2", {"ceildiv(" rows ", 8)"}, "128", "0", args}}},  \
+  {"tokens <= 4", "0", {{entry "4", {"ceildiv(" rows ", 16)"}, "128", "0", args}}}, \
+  {"", "0", {{entry "8", {"ceildiv(" rows ", 16)"}, "128", "0", args}}}
+#define FK_SKINNY(entry, rows, args)                                           \
+  {rows " <= 8192", "0", {{entry "1", {"ceildiv(" rows ", 16)"}, "256", "0", args}}}, \
+  {"", "0", {{entry "2", {"ceildiv(" rows ", 32)"}, "256", "0", args}}}
 
 // Heads are padded to 64, 128 or 256: see AttentionMma.cu for the shared memory.
 #define FK_BY_WIDTH(entry, args)                                               \
@@ -107,6 +100,18 @@ static const KernelRow rows[] = {
      {FK_GEMV("qkv_linear_gemv", "q_features + 2 * kv_features", FK_QKV_ARGS)}},
     {"gate_up_linear_gemv", "", "Linear",
      {FK_GEMV("gate_up_linear_gemv", "2 * intermediate", FK_GATE_UP_ARGS)}},
+    {"linear_skinny", "bf16,f16", "LinearMma",
+     {FK_SKINNY("linear_skinny", "out_features", FK_LINEAR_ARGS)}},
+    {"qkv_linear_skinny", "bf16,f16", "LinearMma",
+     {FK_SKINNY("qkv_linear_skinny", "q_features + 2 * kv_features", FK_QKV_ARGS)}},
+    {"gate_up_linear_skinny", "bf16,f16", "LinearMma",
+     {FK_SKINNY("gate_up_linear_skinny", "2 * intermediate", FK_GATE_UP_ARGS)}},
+    {"linear_skinny", "f32", "Linear",
+     {FK_FEW("linear_gemv", "out_features", FK_LINEAR_ARGS)}},
+    {"qkv_linear_skinny", "f32", "Linear",
+     {FK_FEW("qkv_linear_gemv", "q_features + 2 * kv_features", FK_QKV_ARGS)}},
+    {"gate_up_linear_skinny", "f32", "Linear",
+     {FK_FEW("gate_up_linear_gemv", "2 * intermediate", FK_GATE_UP_ARGS)}},
 
     {"rms_norm", "", "Norm",
      {{"", "0", {{"rms_norm", {"tokens"}, FK_ROW_BLOCK("hidden"), "0",

@@ -6,10 +6,12 @@
 // HOST-LABEL: func.func @linear
 // HOST: fk.linear {{.*}}fk.kernels = [#fk.kernel<"reference", "reference">]
 // CUDA-LABEL: func.func @linear
-// CUDA: fk.linear {{.*}}fk.kernels = [#fk.kernel<"cuda", "linear_gemv", where = "tokens <= 8 && in_features % 8 == 0">, #fk.kernel<"cublaslt", "linear">]
+// CUDA: fk.linear {{.*}}fk.kernels = [#fk.kernel<"cuda", "linear_gemv", where = "tokens == 1 && in_features % 8 == 0">, #fk.kernel<"cuda", "linear_skinny", where = "tokens <= 8 && in_features % 8 == 0">, #fk.kernel<"cublaslt", "linear">]
 // REMARK: [Passed] linear | Category:fk-select-kernels
 // REMARK-SAME: Place=lm_head,
-// REMARK-SAME: Text="cuda:linear_gemv where tokens <= 8 && in_features % 8 == 0: few rows
+// REMARK-SAME: Text="cuda:linear_gemv where tokens == 1 && in_features % 8 == 0: one row
+// REMARK: [Passed] linear
+// REMARK-SAME: Text="cuda:linear_skinny where tokens <= 8 && in_features % 8 == 0: few rows
 // REMARK: [Passed] linear
 // REMARK-SAME: Text="cublaslt:linear: tensor-core
 func.func @linear(%x: tensor<?x64xbf16> {fk.dims = ["tokens"]}, %w: tensor<128x64xbf16>) -> tensor<?x128xbf16> {
