@@ -10,6 +10,7 @@
 #include "fk/Transforms/Passes.h"
 
 #include "mlir/Pass/PassRegistry.h"
+#include "llvm/ADT/STLExtras.h"
 
 using namespace mlir;
 using namespace fk;
@@ -19,6 +20,9 @@ void fk::buildCompilePipeline(OpPassManager &pm,
   addSubstitutePasses(pm, options.substitutes, options.arch);
   pm.addPass(createInlineTasksPass({.keepLayers = options.keepLayers}));
   if (options.fuse) {
+    if (options.rotateResiduals &&
+        !llvm::is_contained(options.disabledFusions, "add_rms_norm"))
+      pm.addPass(createRotateResidualsPass());
     FusePassOptions fuse;
     fuse.disabled.assign(options.disabledFusions.begin(),
                          options.disabledFusions.end());
@@ -47,6 +51,10 @@ struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
                     llvm::cl::init(true)};
   ListOption<std::string> disabledFusions{
       *this, "disable-fusion", llvm::cl::desc("fused tasks not to form")};
+  Option<bool> rotateResiduals{
+      *this, "rotate-residuals",
+      llvm::cl::desc("form add_rms_norm across layers too"),
+      llvm::cl::init(true)};
   Option<bool> keepLayers{*this, "keep-layers",
                           llvm::cl::desc("compile a layer once"),
                           llvm::cl::init(true)};
@@ -68,6 +76,7 @@ void fk::registerCompilePipeline() {
         options.fuse = given.fuse;
         options.disabledFusions.assign(given.disabledFusions.begin(),
                                        given.disabledFusions.end());
+        options.rotateResiduals = given.rotateResiduals;
         options.keepLayers = given.keepLayers;
         options.reuseBuffers = given.reuseBuffers;
         buildCompilePipeline(pm, options);

@@ -5,6 +5,7 @@
 
 // PIPELINE: builtin.module(
 // PIPELINE-NEXT: fk-inline-tasks{keep-layers=true},
+// PIPELINE-NEXT: fk-rotate-residuals,
 // PIPELINE-NEXT: fk-fuse{ },
 // PIPELINE-NEXT: fk-hoist-weights,
 // PIPELINE-NEXT: fk-select-kernels{arch=sm_90a device=cuda},

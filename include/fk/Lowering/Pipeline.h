@@ -21,6 +21,7 @@ struct CompileOptions {
   std::vector<std::string> substitutes; ///< "task[@place]:file"
   bool fuse = true;
   std::vector<std::string> disabledFusions; ///< fused tasks, "add_rms_norm"
+  bool rotateResiduals = true;              ///< add_rms_norm across layers too
   bool keepLayers = true;                   ///< false: every layer is inlined
   bool reuseBuffers = true;                 ///< false: a slot for every buffer
 };

@@ -69,6 +69,35 @@ def InlineTasksPass : Pass<"fk-inline-tasks", "::mlir::ModuleOp"> {
   let dependentDialects = ["::fk::FKDialect", "::mlir::func::FuncDialect"];
 }
 
+def RotateResidualsPass : Pass<"fk-rotate-residuals", "::mlir::ModuleOp"> {
+  let summary = "Moves the sum at a layer's end to the norm of the next";
+  let description = [{
+    A decoder layer ends in a sum that the next layer, or the model's last norm, starts by
+    norming. The two are in different functions, so that fk-fuse cannot join them.
+
+    1. An L3 function that returns a sum, which every caller only norms, returns the two sides;
+       the callers add.
+    2. An L3 function that norms a sum made by its caller takes the two sides and adds at its
+       start. The first layer, which gets no sum, keeps the function as it was.
+
+    fk-fuse then forms `add_rms_norm` at every boundary. Nothing happens where a candidate
+    replaces the layer or the sum.
+
+    Before:
+    ```mlir
+    func.func private @layer(%h: ...) { %n = fk.rms_norm %h ... %s = fk.add %a, %b  return %s }
+    func.func @forward(...) { %1 = call @layer(%0) %2 = call @layer(%1) %3 = fk.rms_norm %2, %w ... }
+    ```
+    After:
+    ```mlir
+    func.func private @layer(%h: ...) { %n = fk.rms_norm %h ... return %a, %b }
+    func.func private @layer.residual(%h0: ..., %h1: ...) { %h = fk.add %h0, %h1  %n = fk.rms_norm %h ... return %a, %b }
+    func.func @forward(...) { %1:2 = call @layer(%0) %2:2 = call @layer.residual(%1#0, %1#1) %s = fk.add %2#0, %2#1  %3 = fk.rms_norm %s, %w ... }
+    ```
+  }];
+  let dependentDialects = ["::fk::FKDialect", "::mlir::func::FuncDialect"];
+}
+
 def FusePass : Pass<"fk-fuse", "::mlir::ModuleOp"> {
   let summary = "Forms fused (L2) tasks of primitive ones";
   let description = [{
