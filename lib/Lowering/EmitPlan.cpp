@@ -30,18 +30,13 @@ static std::string getString(DictionaryAttr dict, StringRef name) {
   return value ? value.getValue().str() : std::string();
 }
 
+/// A scalar of a kernel or a setting. A float is worth what its type holds.
 static double getNumber(Attribute value) {
-  if (auto number = dyn_cast_or_null<FloatAttr>(value)) {
-    // Scalars of kernels are floats: their value as such, not as it was
-    // written.
+  if (auto number = dyn_cast<FloatAttr>(value))
     return number.getValueAsDouble();
-  }
-  if (auto number = dyn_cast_or_null<IntegerAttr>(value))
-    return number.getType().isInteger(1) ? number.getValue().getZExtValue()
-                                         : number.getInt();
-  if (auto flag = dyn_cast_or_null<BoolAttr>(value))
-    return flag.getValue();
-  return 0;
+  auto number = cast<IntegerAttr>(value);
+  return number.getType().isInteger(1) ? number.getValue().getZExtValue()
+                                       : number.getInt();
 }
 
 //===----------------------------------------------------------------------===//
