@@ -82,6 +82,7 @@ static constexpr StringRef harmlessEverywhere[] = {
     "top_k",
     "top_p",
     "torchscript",
+    "transformers.js_config",
     "transformers_version",
     "typical_p",
     "unsloth_fixed",

@@ -59,6 +59,8 @@ static void build(ModelBuilder &b, const Config &config) {
   Llama model{{Decoder::read(config, {})}};
   model.attentionBias = config.getBool("attention_bias", false);
   model.mlpBias = config.getBool("mlp_bias", false);
+  // Relatives pair neighbours, (0, 1), where Llama pairs halves.
+  config.requireValue("rope_interleaved", "false");
   model.build(b, [&](Value x, int64_t i) {
     return b.block("decoder_layer", "model.layers." + std::to_string(i), x,
                    [&](Value x) { return model.layer(b, x); });
@@ -72,6 +74,7 @@ extern const Architecture llama = {
     .family = "llm",
     .build = build,
     .basePrefix = "model.",
+    .harmlessKeys = {"is_llama_config", "max_sequence_length"},
     .unusedTensors = {"*.rotary_emb.inv_freq", "lm_head.weight"},
 };
 } // namespace fk

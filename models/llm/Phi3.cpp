@@ -61,8 +61,12 @@ static void build(ModelBuilder &b, const Config &config) {
   model.readWindow(config, std::nullopt);
   multiplySizes(config, "the width of qkv_proj", 1,
                 model.queryWidth() + 2 * model.keyWidth());
-  // The Phi-3-small relatives interleave block-sparse layers.
+  // What remote code of its relatives reads; the library's model does not.
   config.requireValue("attention_bias", "false");
+  config.requireValue("mlp_bias", "false");
+  config.requireValue("lm_head_bias", "false");
+  config.requireValue("full_attn_mod", "1");
+  config.requireValue("interpolate_factor", "1");
   model.build(b, [&](Value x, int64_t i) {
     return b.block(
         "decoder_layer", "model.layers." + std::to_string(i), x,
