@@ -17,7 +17,8 @@ using namespace fk;
 
 void fk::buildCompilePipeline(OpPassManager &pm,
                               const CompileOptions &options) {
-  addSubstitutePasses(pm, options.substitutes, options.arch);
+  addSubstitutePasses(pm, options.substitutes, options.arch,
+                      options.rotateResiduals);
   pm.addPass(createInlineTasksPass({.keepLayers = options.keepLayers}));
   if (options.fuse) {
     if (options.rotateResiduals &&

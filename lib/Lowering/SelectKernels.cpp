@@ -60,6 +60,13 @@ public:
           << device << "': wanted host or cuda";
       return signalPassFailure();
     }
+    StringRef number = arch;
+    if (device == "cuda" && (!number.consume_front("sm_") ||
+                             number.take_while(llvm::isDigit).empty())) {
+      getOperation().emitError("fk-select-kernels: unknown architecture '")
+          << arch << "': wanted one such as sm_90a";
+      return signalPassFailure();
+    }
     SymbolTable symbols(getOperation());
     bool failedAny = false;
     for (auto func : getOperation().getOps<func::FuncOp>()) {

@@ -90,6 +90,24 @@ static ArrayAttr mergeParts(MLIRContext *context, ArrayRef<Attribute> parts) {
   return ArrayAttr::get(context, merged);
 }
 
+/// Appends the parts of a weight, every one with its end: beside others an open
+/// part would not say how many rows it gives.
+static void appendParts(WeightOp weight, SmallVectorImpl<Attribute> &parts) {
+  auto type = cast<RankedTensorType>(weight.getType());
+  int64_t known = 0;
+  for (Attribute attr : *weight.getParts())
+    if (auto part = cast<PartAttr>(attr); part.getEnd() >= 0)
+      known += part.getEnd() - part.getBegin();
+  for (Attribute attr : *weight.getParts()) {
+    auto part = cast<PartAttr>(attr);
+    int64_t end = part.getEnd() >= 0
+                      ? part.getEnd()
+                      : part.getBegin() + type.getDimSize(0) - known;
+    parts.push_back(PartAttr::get(weight.getContext(), part.getTensor(),
+                                  part.getBegin(), end));
+  }
+}
+
 namespace {
 class HoistWeightsPass
     : public fk::impl::HoistWeightsPassBase<HoistWeightsPass> {
@@ -193,7 +211,7 @@ private:
                      "a part of the concatenation is no declared weight");
         return;
       }
-      llvm::append_range(parts, *weight.getParts());
+      appendParts(weight, parts);
       names.push_back(weight.getSymName());
       last = weight;
     }

@@ -83,6 +83,7 @@ private:
         !isWritten(sum.getLhs()) || !isWritten(sum.getRhs()))
       return;
     SmallVector<func::CallOp> calls;
+    bool helps = false;
     auto uses = SymbolTable::getSymbolUses(func, getOperation());
     for (SymbolTable::SymbolUse use : *uses) {
       auto call = dyn_cast<func::CallOp>(use.getUser());
@@ -91,12 +92,13 @@ private:
       if (call->hasAttr(attrs::candidate))
         return reportMissed(call, passName, "add_rms_norm",
                             "the layer is bound to a candidate");
-      if (!llvm::all_of(call->getUses(), [&](OpOperand &result) {
-            return isNormed(result, symbols);
-          }))
-        return;
+      helps |= llvm::any_of(call->getUses(), [&](OpOperand &result) {
+        return isNormed(result, symbols);
+      });
       calls.push_back(call);
     }
+    if (!helps)
+      return;
     if (auto bound = sum->getAttrOfType<FlatSymbolRefAttr>(attrs::candidate))
       return reportMissed(sum, passName, "add_rms_norm",
                           "add is bound to candidate '" + bound.getValue() +

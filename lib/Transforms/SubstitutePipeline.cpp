@@ -9,6 +9,7 @@
 
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
 
 using namespace mlir;
@@ -24,7 +25,7 @@ std::vector<std::string> fk::splitSubstitutes(StringRef text) {
 
 void fk::addSubstitutePasses(OpPassManager &pm,
                              const std::vector<std::string> &substitutes,
-                             const std::string &arch) {
+                             const std::string &arch, bool rotateResiduals) {
   if (substitutes.empty())
     return;
   FusePassOptions fuse;
@@ -34,6 +35,8 @@ void fk::addSubstitutePasses(OpPassManager &pm,
     if (isFusedTask(task))
       fuse.only.push_back(task.str());
   }
+  if (rotateResiduals && llvm::is_contained(fuse.only, "add_rms_norm"))
+    pm.addPass(createRotateResidualsPass());
   if (!fuse.only.empty())
     pm.addPass(createFusePass(std::move(fuse)));
   SubstitutePassOptions substitute;

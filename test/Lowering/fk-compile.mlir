@@ -24,11 +24,13 @@
 
 // A task that only arises by fusion is formed before it is bound.
 // SUBSTITUTE: builtin.module(
+// SUBSTITUTE-NEXT: fk-rotate-residuals,
 // SUBSTITUTE-NEXT: fk-fuse{ only={add_rms_norm}},
 // SUBSTITUTE-NEXT: fk-substitute{arch=sm_90a substitute={add_rms_norm:a.ptx,rms_norm:b.ptx}},
 // SUBSTITUTE-NEXT: fk-inline-tasks
 
 // OPTION: builtin.module(
+// OPTION-NEXT: fk-rotate-residuals,
 // OPTION-NEXT: fk-fuse{ only={add_rms_norm}},
 // OPTION-NEXT: fk-substitute{arch=sm_90a substitute={add_rms_norm@model.*:a.ptx,rms_norm:b.ptx}}
 // OPTION-NEXT: )

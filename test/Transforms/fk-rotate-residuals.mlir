@@ -53,10 +53,12 @@ func.func @forward(%x: tensor<?x64xf32> {fk.dims = ["tokens"]}, %w: tensor<64xf3
 
 // -----
 
-// What the layer returns is returned by the model too, so that the sum is needed.
+// The sum is returned by the model too: one op gives both.
 // CHECK-LABEL: func.func private @layer(
-// CHECK: %[[S:.*]] = fk.add
-// CHECK-NEXT: return %[[S]] : tensor<?x64xf32>
+// CHECK: return %{{.*}}, %{{.*}} : tensor<?x64xf32>, tensor<?x64xf32>
+// FUSED-LABEL: func.func @needed
+// FUSED: %[[N:.*]], %[[S:.*]] = fk.add_rms_norm
+// FUSED: return %[[S]], %[[N]]
 func.func private @layer(%h: tensor<?x64xf32> {fk.dims = ["tokens"]}, %w: tensor<64xf32>) -> tensor<?x64xf32>
     attributes {fk.task = #fk.task<"decoder_layer", L3>} {
   %0 = fk.rms_norm %h, %w {epsilon = 1.0e-5 : f32} : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
@@ -64,10 +66,28 @@ func.func private @layer(%h: tensor<?x64xf32> {fk.dims = ["tokens"]}, %w: tensor
   %2 = fk.add %0, %1 : (tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
   return %2 : tensor<?x64xf32>
 }
-func.func @forward(%x: tensor<?x64xf32> {fk.dims = ["tokens"]}, %w: tensor<64xf32>) -> (tensor<?x64xf32>, tensor<?x64xf32>) {
+func.func @needed(%x: tensor<?x64xf32> {fk.dims = ["tokens"]}, %w: tensor<64xf32>) -> (tensor<?x64xf32>, tensor<?x64xf32>) {
   %0 = call @layer(%x, %w) : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
   %1 = fk.rms_norm %0, %w {epsilon = 1.0e-5 : f32} : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
   return %0, %1 : tensor<?x64xf32>, tensor<?x64xf32>
+}
+
+// -----
+
+// Nobody norms the sum.
+// CHECK-LABEL: func.func private @layer(
+// CHECK: %[[S:.*]] = fk.add
+// CHECK-NEXT: return %[[S]] : tensor<?x64xf32>
+func.func private @layer(%h: tensor<?x64xf32> {fk.dims = ["tokens"]}, %w: tensor<64xf32>) -> tensor<?x64xf32>
+    attributes {fk.task = #fk.task<"decoder_layer", L3>} {
+  %0 = fk.tanh %h : (tensor<?x64xf32>) -> tensor<?x64xf32>
+  %1 = fk.silu %0 : (tensor<?x64xf32>) -> tensor<?x64xf32>
+  %2 = fk.add %0, %1 : (tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
+  return %2 : tensor<?x64xf32>
+}
+func.func @unnormed(%x: tensor<?x64xf32> {fk.dims = ["tokens"]}, %w: tensor<64xf32>) -> tensor<?x64xf32> {
+  %0 = call @layer(%x, %w) : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
+  return %0 : tensor<?x64xf32>
 }
 
 // -----

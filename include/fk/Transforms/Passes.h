@@ -28,10 +28,11 @@ bool isFusedTask(llvm::StringRef task);
 std::vector<std::string> splitSubstitutes(llvm::StringRef text);
 
 /// Binds candidates: where a spec names a task that only arises by fusion, that
-/// fusion comes first.
+/// fusion comes first, across layers too if `rotateResiduals`.
 void addSubstitutePasses(mlir::OpPassManager &pm,
                          const std::vector<std::string> &substitutes,
-                         const std::string &arch = "sm_90a");
+                         const std::string &arch = "sm_90a",
+                         bool rotateResiduals = true);
 
 /// Registers `--substitute=<task>[@<place>]:<file>[,...]`.
 void registerSubstitutePipeline();

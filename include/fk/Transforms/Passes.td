@@ -75,8 +75,8 @@ def RotateResidualsPass : Pass<"fk-rotate-residuals", "::mlir::ModuleOp"> {
     A decoder layer ends in a sum that the next layer, or the model's last norm, starts by
     norming. The two are in different functions, so that fk-fuse cannot join them.
 
-    1. An L3 function that returns a sum, which every caller only norms, returns the two sides;
-       the callers add.
+    1. An L3 function that returns a sum, which some caller norms, returns the two sides; the
+       callers add.
     2. An L3 function that norms a sum made by its caller takes the two sides and adds at its
        start. The first layer, which gets no sum, keeps the function as it was.
 
