@@ -95,10 +95,10 @@ static ArrayAttr mergeParts(MLIRContext *context, ArrayRef<Attribute> parts) {
 static void appendParts(WeightOp weight, SmallVectorImpl<Attribute> &parts) {
   auto type = cast<RankedTensorType>(weight.getType());
   int64_t known = 0;
-  for (Attribute attr : *weight.getParts())
+  for (Attribute attr : weight.getPartsAttr())
     if (auto part = cast<PartAttr>(attr); part.getEnd() >= 0)
       known += part.getEnd() - part.getBegin();
-  for (Attribute attr : *weight.getParts()) {
+  for (Attribute attr : weight.getPartsAttr()) {
     auto part = cast<PartAttr>(attr);
     int64_t end = part.getEnd() >= 0
                       ? part.getEnd()
