@@ -13,7 +13,7 @@
 #include "runtime/reference/Reference.h"
 
 #include <algorithm>
-#include <chrono>
+#include <array>
 #include <cmath>
 #include <set>
 #include <sstream>
@@ -274,31 +274,27 @@ void compareAnswers(EvalReport &report, Session &baseline, Session &candidate,
   report.modelRight = finite && report.cosine >= 0.999 && tokens;
 }
 
-/// Missed fusions that the candidate's plan has and the baseline's has not.
+/// Missed fusions that the candidate's plan has and the baseline's has not. The
+/// public functions share their places; each counts once.
 std::vector<FusionChange> getLostFusions(const Plan &baseline,
                                          const Plan &candidate) {
-  std::multiset<std::string> known;
-  auto getKey = [](const Plan::Note &note) {
-    return note.pass + "|" + note.name + "|" + note.place + "|" + note.text;
+  auto getMissed = [](const Plan &plan) {
+    std::set<std::array<std::string, 3>> missed;
+    for (const Plan::Note &note : plan.notes)
+      if (note.missed)
+        missed.insert({note.name, note.text, note.place});
+    return missed;
   };
-  for (const Plan::Note &note : baseline.notes)
-    if (note.missed)
-      known.insert(getKey(note));
+  const auto known = getMissed(baseline);
   std::vector<FusionChange> lost;
-  for (const Plan::Note &note : candidate.notes) {
-    if (!note.missed)
+  for (const auto &note : getMissed(candidate)) {
+    if (known.count(note))
       continue;
-    if (auto found = known.find(getKey(note)); found != known.end()) {
-      known.erase(found);
-      continue;
-    }
-    auto same =
-        std::find_if(lost.begin(), lost.end(), [&](const FusionChange &c) {
-          return c.fusion == note.name && c.reason == note.text;
-        });
-    if (same == lost.end())
-      same = lost.insert(lost.end(), {note.name, note.text, 0});
-    ++same->places;
+    const auto &[fusion, reason, place] = note;
+    if (lost.empty() || lost.back().fusion != fusion ||
+        lost.back().reason != reason)
+      lost.push_back({fusion, reason, 0});
+    ++lost.back().places;
   }
   return lost;
 }

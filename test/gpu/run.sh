@@ -1,15 +1,87 @@
 #!/usr/bin/env bash
-# One go on a machine with a GPU: every kernel against the fp64 reference.
-#   test/gpu/run.sh [build folder]           correctness
-#   test/gpu/run.sh [build folder] --time    times of key shapes as well
+# Everything that needs a GPU, in one go on a machine that has one.
+# usage: test/gpu/run.sh BIN [ops] [times] [goldens] [fullsize] [eval]     (all if none is named)
+#   BIN       folder with fk and fk-gpu-optest
+#   ops       every kernel against the fp64 reference, over shapes and dtypes
+#   times     kernels alone at the shapes of a Llama-3.1-8B
+#   goldens   test/golden on the GPU, in float32 and as stored
+#   fullsize  Llama-3.1-8B: a random checkpoint by transformers (FK_FULLSIZE, default /tmp/fullsize), logits, tokens, times
+#   eval      a slower and a faster rms_norm candidate in that model
 set -uo pipefail
+bin=$(cd "${1:?usage: test/gpu/run.sh BIN [ops] [times] [goldens] [fullsize] [eval]}" && pwd)
+shift
 root=$(cd "$(dirname "$0")/../.." && pwd)
-build=${1:-$root/build/dev}
-[ $# -gt 0 ] && shift
+cd "$root"
+export PATH="$bin:$PATH"
+parts=${*:-ops times goldens fullsize eval}
+fullsize=${FK_FULLSIZE:-/tmp/fullsize}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 failed=0
-"$build/bin/fk-gpu-optest" || failed=1
-for argument in "$@"; do
-  [ "$argument" = --time ] && { "$build/bin/fk-gpu-optest" --time || failed=1; }
-done
+
+check() { # check LABEL command...: prints the label when the command fails
+  local label=$1
+  shift
+  "$@" || { echo "FAILED: $label"; failed=1; }
+}
+
+wants() { [[ " $parts " == *" $1 "* ]]; }
+
+nvidia-smi --query-gpu=name,driver_version --format=csv,noheader
+
+wants ops && check "kernels" fk-gpu-optest
+wants times && check "kernel times" fk-gpu-optest --time
+
+if wants goldens; then
+  for folder in test/golden/*/; do
+    folder=${folder%/}
+    for inputs in "$folder"/*inputs.safetensors; do
+      expected=${inputs/inputs/expected}
+      check "$inputs float32" fk run "$folder" --device cuda --dtype float32 --inputs "$inputs" \
+        --expected "$expected" --tolerance 1e-4
+      check "$inputs as stored" fk run "$folder" --device cuda --inputs "$inputs" --expected "$expected" --cosine 0.999
+    done
+    [ -e "$folder/greedy.json" ] || continue
+    mapfile -t prompts < <(python3 -c "
+import json, sys
+for ids in json.load(open(sys.argv[1]))['prompts']:
+    print(','.join(map(str, ids)))" "$folder/greedy.json")
+    arguments=()
+    for prompt in "${prompts[@]}"; do arguments+=(--prompt-ids "$prompt"); done
+    check "$folder generate" fk generate "$folder" --device cuda --dtype float32 "${arguments[@]}" \
+      --max-new-tokens 24 --ignore-eos --json > "$work/tokens.json"
+    check "$folder tokens" python3 test/gpu/check_greedy.py "$folder/greedy.json" "$work/tokens.json" 1e-3
+  done
+fi
+
+if wants fullsize; then
+  [ -e "$fullsize/config.json" ] || check "checkpoint" python3 test/gpu/make_fullsize.py models/llm/configs/llama-3.1-8b.json "$fullsize"
+  cat "$fullsize"/model*.safetensors > /dev/null # into the page cache
+  check "full-size logits" fk run "$fullsize" --device cuda --inputs "$fullsize/inputs.safetensors" \
+    --expected "$fullsize/expected.safetensors" --cosine 0.999 --json
+  prompt=$(python3 -c "
+import json, sys
+print(','.join(map(str, json.load(open(sys.argv[1]))['prompts'][0])))" "$fullsize/greedy.json")
+  check "full-size generate" fk generate "$fullsize" --device cuda --prompt-ids "$prompt" --max-new-tokens 32 --ignore-eos \
+    --json > "$work/tokens.json"
+  check "full-size tokens" python3 test/gpu/check_greedy.py "$fullsize/greedy.json" "$work/tokens.json" 0.25
+  python3 -c "
+import json, statistics, sys
+times = json.load(open(sys.argv[1]))
+print(f\"generate: prefill of 64 tokens {times['prefill_ms']:.2f} ms, decode median {statistics.median(times['decode_ms']):.3f} ms\")" "$work/tokens.json"
+  for workload in decode-b1-c1024 decode-b32-c1024 prefill-b1-2048; do
+    check "$workload" fk eval --model "$fullsize" --device cuda --workload $workload
+  done
+fi
+
+if wants eval; then
+  for candidate in rms_norm_slow rms_norm_fast; do
+    check "eval $candidate" fk eval --model llama-3.1-8b --random-weights 7 --device cuda --workload decode-b1-c1024 \
+      --substitute "rms_norm:examples/candidates/$candidate.ptx" -o "$work/$candidate.json"
+    check "eval $candidate prefill" fk eval --model llama-3.1-8b --random-weights 7 --device cuda --workload prefill-b1-2048 \
+      --substitute "rms_norm:examples/candidates/$candidate.ptx"
+  done
+fi
+
 [ $failed = 0 ] && echo "GPU tests passed" || echo "GPU tests FAILED"
 exit $failed

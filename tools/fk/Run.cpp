@@ -16,6 +16,8 @@
 
 #include <chrono>
 #include <iostream>
+#include <optional>
+#include <sstream>
 
 using namespace fk;
 using namespace fk::tool;
@@ -27,8 +29,18 @@ struct RunCommand {
   ModelOptions model;
   std::string inputs, outputs, expected;
   double tolerance = 1e-4;
+  std::optional<double> cosine; ///< judged by this instead, where given
   bool asJson = false;
 };
+
+std::string describeCriterion(const RunCommand &options) {
+  std::ostringstream text;
+  if (options.cosine)
+    text << "cosine at least " << *options.cosine;
+  else
+    text << "tolerance " << options.tolerance;
+  return text.str();
+}
 
 /// Compares every expected tensor that the model returned; throws Error (Wrong)
 /// where one differs by more than the tolerance, or none is there.
@@ -42,18 +54,21 @@ json checkExpected(const RunCommand &options, const NamedTensors &outputs) {
         continue;
       const bench::TensorDifference difference =
           bench::compareTensors(wanted, got);
+      const bool right = options.cosine
+                             ? difference.cosine >= *options.cosine
+                             : difference.relative <= options.tolerance;
       checks.push_back({{"name", name},
                         {"relative", difference.relative},
                         {"cosine", difference.cosine},
-                        {"tolerance", options.tolerance},
-                        {"right", difference.relative <= options.tolerance}});
-      if (!(difference.relative <= options.tolerance))
+                        {"right", right}});
+      if (!right)
         throw Error({"output '" + name + "' is wrong",
                      "element " + std::to_string(difference.index),
-                     std::to_string(difference.wanted),
+                     std::to_string(difference.wanted) + " (" +
+                         describeCriterion(options) + ")",
                      std::to_string(difference.got) + ", relative difference " +
-                         std::to_string(difference.relative) + " over " +
-                         std::to_string(options.tolerance),
+                         std::to_string(difference.relative) + ", cosine " +
+                         std::to_string(difference.cosine),
                      ""},
                     ErrorKind::Wrong);
     }
@@ -114,9 +129,9 @@ int runModel(const RunCommand &options) {
   for (const json &check : checks)
     std::cout << check["name"].get<std::string>()
               << " agrees: relative difference "
-              << check["relative"].get<double>() << " (tolerance "
-              << options.tolerance << "), cosine "
-              << check["cosine"].get<double>() << "\n";
+              << check["relative"].get<double>() << ", cosine "
+              << check["cosine"].get<double>() << " ("
+              << describeCriterion(options) << ")\n";
   return 0;
 }
 
@@ -141,6 +156,10 @@ void tool::addRunCommand(CLI::App &app, Action &action) {
                    "Largest difference over largest magnitude")
       ->needs(expected)
       ->capture_default_str();
+  command
+      ->add_option("--cosine", options->cosine,
+                   "Judge by the least cosine of the two instead")
+      ->needs(expected);
   command->add_flag("--json", options->asJson, "Machine-readable");
   command->callback([options, outputs, expected, &action] {
     if (!*outputs && !*expected)
