@@ -124,6 +124,27 @@ int64_t resolvePart(const PlanWeight &weight, const WeightPart &part,
   return end - part.begin;
 }
 
+/// A tensor of which no weight takes the last rows has the wrong shape: parts
+/// that split it between them cover it.
+void checkWhole(const std::vector<Segment> &segments,
+                const Checkpoint &checkpoint) {
+  std::map<const TensorView *, std::pair<const WeightPart *, int64_t>> ends;
+  for (const Segment &segment : segments) {
+    auto &[part, end] = ends[segment.view];
+    part = segment.part;
+    end = std::max(end, segment.part->begin + segment.rows);
+  }
+  for (const auto &[view, used] : ends) {
+    auto [part, end] = used;
+    if (!view->shape.empty() && end != view->shape[0])
+      throw Error({.what = "tensor '" + part->tensor + "' has the wrong shape",
+                   .where = checkpoint.getFileOf(part->tensor).string(),
+                   .wanted = std::to_string(end) + " rows",
+                   .got = std::to_string(view->shape[0]),
+                   .mend = "check the sizes in config.json"});
+  }
+}
+
 /// Maps the pages of a span in, in one go, and finds out here (not by a signal)
 /// that the file has shrunk since it was opened.
 void populate(std::span<const std::byte> bytes, const std::string &tensor) {
@@ -240,6 +261,8 @@ void WeightStore::load(const Checkpoint &checkpoint, const Progress &progress) {
     for (size_t i = 0; i < views.size(); ++i)
       segments[first + i].view = views[i];
   }
+
+  checkWhole(segments, checkpoint);
 
   std::vector<UploadPiece> pieces;
   for (const Segment &segment : segments)

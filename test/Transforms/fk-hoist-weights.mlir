@@ -2,7 +2,7 @@
 
 // Parts that follow one another in one tensor become one part.
 // CHECK-DAG: fk.weight @"mlp.gate+up" [#fk.part<"mlp.gate_up_proj.weight", 0 to 16>] : tensor<16x4xf32>
-// CHECK-DAG: fk.weight @"layers.0.q+k.weight" [#fk.part<"layers.0.q.weight">, #fk.part<"layers.0.k.weight">] : tensor<16x4xf32>
+// CHECK-DAG: fk.weight @"layers.0.q+k.weight" [#fk.part<"layers.0.q.weight", 0 to 8>, #fk.part<"layers.0.k.weight", 0 to 8>] : tensor<16x4xf32>
 // CHECK-DAG: fk.weight @tied [#fk.part<"tied">] : tensor<8x4xf32>
 // CHECK-NOT: fk.weight @unused
 // CHECK-NOT: fk.weight @layers.0.q.weight

@@ -200,6 +200,12 @@ TEST_F(WeightsTest, Errors) {
          {{"model.norm.weight"}, {"model.norm.weight"}},
          {}},
         {"do not make its rows", "wanted 3", "got 4"});
+  fails({"w",
+         DType::F32,
+         dims({"2", "2"}),
+         {{"model.norm.weight", 0, 1}, {"model.norm.weight", 0, 1}},
+         {}},
+        {"wrong shape", "wanted 1 rows", "got 2"});
   fails({"n", DType::F32, dims({"2"}), {{"n"}}, {}},
         {"wrong element type", "a floating type", "i32"});
 }
