@@ -4,7 +4,7 @@
 usage: make_fullsize.py CONFIG.json FOLDER
 
 FOLDER gets the checkpoint (bf16, sharded), inputs.safetensors, expected.safetensors (logits of every position, float32
-copies of the bf16 run) and greedy.json (prompts, tokens and top-2 margins of transformers' greedy decoding, and the
+copies of the bf16 run), expected32.safetensors (of the same weights in float32 arithmetic, the measure of both) and greedy.json (prompts, tokens and top-2 margins of transformers' greedy decoding, and the
 times of its eager forward). Needs torch with CUDA and transformers; run by test/gpu/run.sh.
 """
 
@@ -74,6 +74,11 @@ def main() -> None:
                 torch.cuda.synchronize()
                 samples.append((time.time() - start) * 1e3)
             times[f"prefill_{length}_ms"] = sorted(samples)[len(samples) // 2]
+        torch.backends.cuda.matmul.allow_tf32 = False
+        exact = model.float()(ids.cuda()).logits.cpu()
+        save_file({"logits": exact}, folder / "expected32.safetensors")
+        a, b = logits.double().flatten(), exact.double().flatten()
+        print(f"transformers, bf16 against its own float32: cosine {float(a @ b / (a.norm() * b.norm())):.6f}", flush=True)
     (folder / "greedy.json").write_text(
         json.dumps({"prompts": prompts.tolist(), "tokens": [tokens], "margins": [margins], "transformers_times": times})
     )

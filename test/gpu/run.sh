@@ -58,7 +58,12 @@ if wants fullsize; then
   [ -e "$fullsize/config.json" ] || check "checkpoint" python3 test/gpu/make_fullsize.py models/llm/configs/llama-3.1-8b.json "$fullsize"
   cat "$fullsize"/model*.safetensors > /dev/null # into the page cache
   check "full-size logits" fk run "$fullsize" --device cuda --inputs "$fullsize/inputs.safetensors" \
-    --expected "$fullsize/expected.safetensors" --cosine 0.999 --json
+    --expected "$fullsize/expected.safetensors" --cosine 0.999
+  echo "the same against transformers in float32:"
+  check "full-size logits, float32 as the measure" fk run "$fullsize" --device cuda --inputs "$fullsize/inputs.safetensors" \
+    --expected "$fullsize/expected32.safetensors" --cosine 0.99
+  check "full-size float32" fk run "$fullsize" --device cuda --dtype float32 --inputs "$fullsize/inputs.safetensors" \
+    --expected "$fullsize/expected32.safetensors" --tolerance 1e-3
   prompt=$(python3 -c "
 import json, sys
 print(','.join(map(str, json.load(open(sys.argv[1]))['prompts'][0])))" "$fullsize/greedy.json")
