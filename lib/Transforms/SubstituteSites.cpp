@@ -146,8 +146,9 @@ static std::string describeVariant(Operation *op, const ScalarParam &variant,
   if (value == wanted)
     return "";
   std::string message;
-  llvm::raw_string_ostream(message) << variant.name << " = " << value
-                                    << " (a candidate serves " << wanted << ")";
+  llvm::raw_string_ostream(message)
+      << variant.name
+      << llvm::format(" = %g (a candidate serves %g)", value, wanted);
   return message;
 }
 
