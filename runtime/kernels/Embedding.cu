@@ -5,7 +5,9 @@
 //===----------------------------------------------------------------------===//
 //
 // embedding, gather_last_tokens, kv_cache_write, pool: one block a row, 16-byte
-// copies where rows are multiples of 16 bytes. Bytes: each row once in, once out.
+// copies where rows are multiples of 16 bytes. Bytes: each row once in, once
+// out. broadcast_rows, of no task, puts a bias into every row of a product's
+// result.
 //
 //===----------------------------------------------------------------------===//
 
@@ -73,6 +75,22 @@ writeCache(T *cache, const T *key, const T *value, const int32_t *slots,
   copyRow(to, from, rowSize);
 }
 
+/// The row is a piece of a bias and need not be aligned as a tensor is. The
+/// result may be what earlier kernels still read, so nothing is written before
+/// they end.
+template <typename T>
+__device__ __forceinline__ void broadcastRow(T *result, const T *row,
+                                             int features) {
+  beginKernel();
+  T *out = result + int64_t(blockIdx.x) * features;
+  if (reinterpret_cast<uintptr_t>(row) % sizeof(Vec<T>) == 0) {
+    copyRow(out, row, features);
+    return;
+  }
+  for (int i = threadIdx.x; i < features; i += blockDim.x)
+    out[i] = row[i];
+}
+
 /// One thread a column; the mean is summed in float32.
 template <typename T>
 __device__ __forceinline__ void poolRows(T *result, const T *input,
@@ -97,9 +115,9 @@ __device__ __forceinline__ void poolRows(T *result, const T *input,
 using namespace fk;
 
 #define DEFINE(T)                                                              \
-  extern "C" __global__ void __launch_bounds__(1024) embedding_##T(            \
-      T *result, const int32_t *ids, const T *table, float scale, int32_t,     \
-      int32_t hidden, int32_t vocab) {                                         \
+  extern "C" __global__ void __launch_bounds__(1024)                           \
+      embedding_##T(T *result, const int32_t *ids, const T *table,             \
+                    float scale, int32_t, int32_t hidden, int32_t vocab) {     \
     embed(result, ids, table, scale, hidden, vocab);                           \
   }                                                                            \
   extern "C" __global__ void __launch_bounds__(1024) gather_last_tokens_##T(   \
@@ -120,5 +138,9 @@ using namespace fk;
       pool_##T(T *result, const T *input, const int32_t *cu_seqlens,           \
                int32_t mean, int32_t, int32_t, int32_t hidden) {               \
     poolRows(result, input, cu_seqlens, mean, hidden);                         \
+  }                                                                            \
+  extern "C" __global__ void __launch_bounds__(1024) broadcast_rows_##T(       \
+      T *result, const T *bias, int32_t, int32_t features) {                   \
+    broadcastRow(result, bias, features);                                      \
   }
 FK_FOR_ALL_TYPES(DEFINE)

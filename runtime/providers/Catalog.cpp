@@ -42,7 +42,7 @@ static constexpr KernelInfo deviceKernels[] = {
      "tokens <= 8 && in_features % 8 == 0", 20,
      "few rows: reads the weight once at memory speed"},
     {"linear", "cublaslt", "linear", "cuda", allTypes, "", 10,
-     "tensor-core matrix product, bias in the epilogue"},
+     "tensor-core matrix product, the bias added before rounding"},
     {"qkv_linear", "cublaslt", "qkv_linear", "cuda", allTypes, "", 10,
      "three tensor-core matrix products over the rows of one weight"},
     {"gate_up_linear", "cublaslt", "gate_up_linear", "cuda", allTypes, "", 10,

@@ -12,12 +12,20 @@
 // cuBLASLt is column-major: y^T [out, tokens] = (w^T as stored, [in, out])^T
 // times (x^T as stored, [in, tokens]), so w is its A (transposed), x its B.
 //
+// The result is rounded once, after the bias. Where every row and tensor is
+// aligned to 16 bytes the library's bias epilogue does that. Elsewhere it adds
+// the bias to the product already rounded to the result's type, outside the
+// error budget: there broadcast_rows first writes the bias into every row of
+// the result, and the product is added to it in float32 (beta = 1, C = D).
+//
 //===----------------------------------------------------------------------===//
 
 #include "runtime/Device.h"
 #include "runtime/Kernel.h"
 #include "runtime/cuda/Driver.h"
+#include "runtime/cuda/Launcher.h"
 #include "runtime/cuda/Library.h"
+#include "runtime/providers/Cuda.h"
 #include "runtime/support/Error.h"
 
 #include <utility>
@@ -160,12 +168,43 @@ int getLibraryType(DType type, const std::string &place) {
   }
 }
 
+/// Binds broadcast_rows; its image is loaded for the first bias that needs it.
+class BiasBroadcast {
+public:
+  explicit BiasBroadcast(Device &device) : device(device) {}
+
+  std::unique_ptr<Kernel> bind(DType dtype, void *result, const void *bias,
+                               int64_t tokens, int64_t out,
+                               const std::string &place) {
+    const cuda::KernelRow &row = cuda::getBroadcastRow();
+    if (!image) {
+      image = cuda::loadUnit(device, row.unit);
+      variants = cuda::declareKernel(row);
+    }
+    BoundLaunch launch;
+    launch.task = row.name;
+    launch.place = place;
+    launch.dtype = dtype;
+    launch.results = {{"result", {result, dtype, {tokens, out}}}};
+    launch.operands = {{"bias", {const_cast<void *>(bias), dtype, {out}}}};
+    launch.axes = {{"tokens", tokens}, {"features", out}};
+    return cuda::bindVariant(device, image, variants.front(), launch,
+                             "cublaslt:" + std::string(row.name),
+                             "_" + std::string(getName(dtype)));
+  }
+
+private:
+  Device &device;
+  std::shared_ptr<const cuda::Image> image;
+  std::vector<CandidateVariant> variants;
+};
+
 /// One product: [tokens, out] = [tokens, in] times [out, in]^T, and the bias.
 class Product {
 public:
-  Product(const CublasLt &lt, DType dtype, void *result, const void *input,
-          const void *weight, const void *bias, int64_t tokens, int64_t out,
-          int64_t in, const std::string &place)
+  Product(const CublasLt &lt, BiasBroadcast &broadcast, DType dtype,
+          void *result, const void *input, const void *weight, const void *bias,
+          int64_t tokens, int64_t out, int64_t in, const std::string &place)
       : lt(lt), result(result), input(input), weight(weight) {
     int type = getLibraryType(dtype, place);
     createLayout(a, type, in, out);
@@ -174,20 +213,33 @@ public:
     desc.destroy = lt.cublasLtMatmulDescDestroy;
     FK_LT(lt, cublasLtMatmulDescCreate(&desc.value, compute32F, real32F));
     setDesc(descTransA, operationTranspose);
-    if (bias) {
+    bool inEpilogue = bias && isAligned(bias, out * getSizeInBytes(dtype),
+                                        in * getSizeInBytes(dtype));
+    if (inEpilogue) {
       setDesc(descEpilogue, epilogueBias);
       setDesc(descBiasPointer, bias);
+    } else if (bias) {
+      fillBias = broadcast.bind(dtype, result, bias, tokens, out, place);
     }
     choose(place + ": " + std::to_string(tokens) + " x " + std::to_string(out) +
            " x " + std::to_string(in));
+    if (inEpilogue)
+      choice += ", bias in the epilogue";
+    else if (bias)
+      choice += ", bias by broadcast_rows before (beta 1)";
   }
 
-  void launch(cuda::StreamHandle stream, void *workspace) const {
-    float one = 1, zero = 0;
+  void launch(Stream &stream, void *workspace) const {
+    float alpha = 1, beta = 0;
+    if (fillBias) {
+      fillBias->launch(stream, nullptr);
+      beta = 1;
+    }
     FK_LT(lt,
-          cublasLtMatmul(lt.handle, desc.value, &one, weight, a.value, input,
-                         b.value, &zero, result, d.value, result, d.value,
-                         &algorithm, workspace, workspaceBytes, stream));
+          cublasLtMatmul(lt.handle, desc.value, &alpha, weight, a.value, input,
+                         b.value, &beta, result, d.value, result, d.value,
+                         &algorithm, workspace, workspaceBytes,
+                         static_cast<cuda::StreamHandle>(stream.getHandle())));
   }
 
   const std::string &describe() const { return choice; }
@@ -203,6 +255,15 @@ private:
   template <typename T> void setDesc(int attribute, const T &value) {
     FK_LT(lt, cublasLtMatmulDescSetAttribute(desc.value, attribute, &value,
                                              sizeof(T)));
+  }
+
+  /// Whether the bias epilogue rounds once: see the top of this file.
+  bool isAligned(const void *bias, int64_t outBytes, int64_t inBytes) const {
+    auto bits = uint64_t(outBytes) | uint64_t(inBytes);
+    for (const void *pointer :
+         {bias, weight, input, static_cast<const void *>(result)})
+      bits |= reinterpret_cast<uintptr_t>(pointer);
+    return bits % 16 == 0;
   }
 
   /// The largest power of two, up to 256, that divides the address.
@@ -272,20 +333,21 @@ private:
   const void *input, *weight;
   Owned<MatrixLayout> a, b, d;
   Owned<MatmulDesc> desc;
+  std::unique_ptr<Kernel> fillBias; ///< nullptr: no bias, or in the epilogue
   Algorithm algorithm = {};
   std::string choice;
 };
 
 class ProductKernel final : public Kernel {
 public:
-  explicit ProductKernel(std::shared_ptr<CublasLt> lt) : lt(std::move(lt)) {}
+  ProductKernel(std::shared_ptr<CublasLt> lt, BiasBroadcast &broadcast)
+      : lt(std::move(lt)), broadcast(broadcast) {}
 
   int64_t getWorkspaceBytes() const override { return workspaceBytes; }
 
   void launch(Stream &stream, void *workspace) override {
-    auto handle = static_cast<cuda::StreamHandle>(stream.getHandle());
     for (const auto &product : products)
-      product->launch(handle, workspace);
+      product->launch(stream, workspace);
   }
 
   std::string describe() const override {
@@ -308,19 +370,21 @@ public:
                     : nullptr;
     };
     products.push_back(std::make_unique<Product>(
-        *lt, launch.dtype, launch.result(result).data, input.data,
+        *lt, broadcast, launch.dtype, launch.result(result).data, input.data,
         at(weight, firstRow * in), at(bias, firstRow), launch.axis("tokens"),
         out, in, launch.place.empty() ? launch.task : launch.place));
   }
 
 private:
   std::shared_ptr<CublasLt> lt; ///< outlives the products
+  BiasBroadcast &broadcast;     ///< the provider's; used by add only
   std::vector<std::unique_ptr<Product>> products;
 };
 
 class CublasLtProvider final : public Provider {
 public:
-  explicit CublasLtProvider(Device &device) : device(device) {}
+  explicit CublasLtProvider(Device &device)
+      : device(device), broadcast(device) {}
 
   std::string_view getName() const override { return "cublaslt"; }
 
@@ -329,7 +393,7 @@ public:
     device.makeCurrent();
     if (!lt)
       lt = std::make_shared<CublasLt>(device);
-    auto bound = std::make_unique<ProductKernel>(lt);
+    auto bound = std::make_unique<ProductKernel>(lt, broadcast);
     if (kernel == "linear") {
       bound->add(launch, "result", 0, launch.axis("out_features"));
     } else if (kernel == "gate_up_linear") {
@@ -351,6 +415,7 @@ public:
 
 private:
   Device &device;
+  BiasBroadcast broadcast;
   std::shared_ptr<CublasLt> lt;
 };
 

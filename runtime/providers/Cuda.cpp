@@ -175,9 +175,26 @@ static const KernelRow rows[] = {
      {{"", "0", {{"sample", {"seqs"}, "1024", "0",
                   "next logits temperature top_k top_p seed position seqs vocab"}}}}},
 };
+
+static const KernelRow broadcastRow = {
+    "broadcast_rows", "", "Embedding",
+    {{"", "0", {{"broadcast_rows", {"tokens"}, FK_ROW_BLOCK("features"), "0",
+                 "result bias tokens features"}}}}};
 // clang-format on
 
 std::span<const KernelRow> getKernelRows() { return rows; }
+
+const KernelRow &getBroadcastRow() { return broadcastRow; }
+
+std::shared_ptr<const Image> loadUnit(Device &device, std::string_view unit) {
+  for (const KernelImage &built : getKernelImages())
+    if (built.name == unit)
+      return std::make_shared<Image>(device, built.bytes, std::string(unit));
+  throw Error({"this build of fk has no CUDA kernels", std::string(unit),
+               "a CUDA 13 compiler when fk is configured", "none",
+               "run 'make deps', then build again"},
+              ErrorKind::Infrastructure);
+}
 
 const KernelRow *findKernelRow(std::string_view name, DType dtype) {
   for (const KernelRow &row : rows)
@@ -249,16 +266,9 @@ public:
 private:
   std::shared_ptr<const cuda::Image> getImage(std::string_view unit) {
     auto &image = images[std::string(unit)];
-    if (image)
-      return image;
-    for (const cuda::KernelImage &built : cuda::getKernelImages())
-      if (built.name == unit)
-        return image = std::make_shared<cuda::Image>(device, built.bytes,
-                                                     std::string(unit));
-    throw Error({"this build of fk has no CUDA kernels", std::string(unit),
-                 "a CUDA 13 compiler when fk is configured", "none",
-                 "run 'make deps', then build again"},
-                ErrorKind::Infrastructure);
+    if (!image)
+      image = cuda::loadUnit(device, unit);
+    return image;
   }
 
   Device &device;

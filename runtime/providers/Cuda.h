@@ -9,11 +9,18 @@
 
 #include "runtime/Plan.h"
 
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
 
+namespace fk {
+class Device;
+} // namespace fk
+
 namespace fk::cuda {
+
+class Image;
 
 /// The texts of a DeclaredLaunch; `grid` has one to three extents, `args` are
 /// separated by blanks.
@@ -39,6 +46,12 @@ struct KernelRow {
 std::span<const KernelRow> getKernelRows();
 /// nullptr where there is no such kernel of this type.
 const KernelRow *findKernelRow(std::string_view name, DType dtype);
+/// broadcast_rows, of no task and in no catalog: writes `bias` [features] into
+/// every row of `result` [tokens, features].
+const KernelRow &getBroadcastRow();
+/// Loads the image of a .cu file of ours. Throws Error (Infrastructure) where
+/// this build has none.
+std::shared_ptr<const Image> loadUnit(Device &device, std::string_view unit);
 /// Parses a row's expressions.
 std::vector<CandidateVariant> declareKernel(const KernelRow &row);
 

@@ -102,6 +102,18 @@ TEST(CudaKernels, ConditionsSpeakOfTheTasksAxes) {
   }
 }
 
+void expectParameters(const std::string &ptx, const BoundLaunch &made,
+                      const DeclaredLaunch &launch, DType type) {
+  std::vector<std::string> wanted;
+  for (const std::string &arg : launch.args)
+    wanted.push_back(getKind(made, arg));
+  std::string entry = launch.entry + "_" + std::string(getName(type));
+  std::vector<std::string> got = readParameters(ptx, entry);
+  for (std::string &kind : got)
+    kind = kind == ".b64" ? ".u64" : kind == ".b32" ? ".u32" : kind;
+  EXPECT_EQ(got, wanted) << entry;
+}
+
 /// Every entry has, in order, the parameters that its declared launch passes.
 TEST(CudaKernels, ParametersMatchTheDeviceCode) {
   if (cuda::getKernelImages().empty())
@@ -119,18 +131,37 @@ TEST(CudaKernels, ParametersMatchTheDeviceCode) {
       if (ptx.empty())
         ptx = readUnit(row->unit);
       for (const CandidateVariant &variant : cuda::declareKernel(*row))
-        for (const DeclaredLaunch &launch : variant.launches) {
-          std::vector<std::string> wanted;
-          for (const std::string &arg : launch.args)
-            wanted.push_back(getKind(made.launch, arg));
-          std::string entry = launch.entry + "_" + std::string(getName(type));
-          std::vector<std::string> got = readParameters(ptx, entry);
-          for (std::string &kind : got)
-            kind = kind == ".b64" ? ".u64" : kind == ".b32" ? ".u32" : kind;
-          EXPECT_EQ(got, wanted) << entry;
-        }
+        for (const DeclaredLaunch &launch : variant.launches)
+          expectParameters(ptx, made.launch, launch, type);
     }
   }
+}
+
+/// The one kernel of no task: what cublaslt launches for a bias at odd places.
+TEST(CudaKernels, BroadcastRowsIsAnyRowsLaunch) {
+  std::vector<CandidateVariant> variants =
+      cuda::declareKernel(cuda::getBroadcastRow());
+  ASSERT_EQ(variants.size(), 1u);
+  EXPECT_FALSE(variants[0].where); // cublaslt takes the first
+  ASSERT_EQ(variants[0].launches.size(), 1u);
+  const DeclaredLaunch &launch = variants[0].launches[0];
+  BoundLaunch made;
+  made.results = {{"result", {}}};
+  made.operands = {{"bias", {}}};
+  made.axes = {{"tokens", 33}, {"features", 0}};
+  for (int64_t features : {1, 9, 129, 514, 128257}) {
+    made.axes[1].second = features;
+    AxisValues axes = made.getAxisValues();
+    EXPECT_EQ(launch.grid[0].evaluate(axes), 33);
+    EXPECT_EQ(launch.grid[1].evaluate(axes), 1);
+    int64_t threads = launch.block[0].evaluate(axes);
+    EXPECT_TRUE(threads >= 32 && threads <= 1024 && threads % 32 == 0);
+  }
+  if (cuda::getKernelImages().empty())
+    GTEST_SKIP() << "built without a CUDA compiler";
+  std::string ptx = readUnit(cuda::getBroadcastRow().unit);
+  for (DType type : types)
+    expectParameters(ptx, made, launch, type);
 }
 
 /// Grids and workspaces are within limits over the axes that kernels serve.
