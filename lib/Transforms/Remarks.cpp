@@ -8,7 +8,10 @@
 #include "fk/Transforms/Places.h"
 
 #include "mlir/IR/Remarks.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/ErrorHandling.h"
+
+#include <tuple>
 
 using namespace mlir;
 using Arg = remark::detail::Remark::Arg;
@@ -53,7 +56,14 @@ public:
       else if (arg.key == "Text")
         note.text = arg.val;
     }
-    notes.push_back(std::move(note));
+    // `forward` and `step` have the same places.
+    auto same = [&](const fk::Plan::Note &other) {
+      return std::tie(other.pass, other.name, other.place, other.text,
+                      other.missed) ==
+             std::tie(note.pass, note.name, note.place, note.text, note.missed);
+    };
+    if (llvm::none_of(notes, same))
+      notes.push_back(std::move(note));
   }
 
 private:

@@ -30,8 +30,8 @@ void reportApplied(mlir::Operation *op, llvm::StringRef pass,
 void reportMissed(mlir::Operation *op, llvm::StringRef pass,
                   llvm::StringRef name, const llvm::Twine &text);
 
-/// Collects the remarks of a context while it lives. A context has one remark
-/// engine, so nothing else may have set one up.
+/// Collects the remarks of a context while it lives, each once. A context has
+/// one remark engine, so nothing else may have set one up.
 class NoteCollector {
 public:
   NoteCollector(mlir::MLIRContext &context, std::vector<Plan::Note> &notes);
