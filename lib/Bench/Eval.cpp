@@ -26,6 +26,9 @@ namespace {
 using Inputs = std::map<std::string, HostTensor>;
 using Steps = std::vector<const ProgramStep *>;
 
+/// Every session of an evaluation gets the same inputs and caches.
+constexpr uint64_t inputSeed = 7;
+
 /// Bytes a launch reads and writes, each tensor once; a cache counts only what
 /// is written to it, which is the size of its key and value operands.
 double getBytes(const BoundLaunch &launch) {
@@ -232,7 +235,8 @@ std::string findMainResult(const Plan &plan, const PlanFunction &function) {
 /// Rows of the main result: the candidate may choose another largest element
 /// only where the baseline's two largest are closer than the rows differ.
 void compareAnswers(EvalReport &report, Session &baseline, Session &candidate,
-                    const Workload &workload, const Inputs &inputs) {
+                    const Workload &workload, const Inputs &inputs,
+                    const HostTensor &otherRounding) {
   const PlanFunction *function =
       baseline.getPlan().findFunction(workload.getFunction());
   const std::string name = findMainResult(baseline.getPlan(), *function);
@@ -274,10 +278,19 @@ void compareAnswers(EvalReport &report, Session &baseline, Session &candidate,
   report.modelRight = finite && report.cosine >= 0.999 && tokens;
 }
 
-/// Missed fusions that the candidate's plan has and the baseline's has not. The
-/// public functions share their places; each counts once.
+int64_t countLaunches(const Program &program, std::string_view task) {
+  return std::count_if(
+      program.steps.begin(), program.steps.end(),
+      [&](const auto &step) { return step->launch.task == task; });
+}
+
+/// Missed fusions that the candidate's plan has and the baseline's has not. A
+/// note speaks of a layer once however often it is called, so places are
+/// counted in the programs: launches of the fused task that are gone.
 std::vector<FusionChange> getLostFusions(const Plan &baseline,
-                                         const Plan &candidate) {
+                                         const Plan &candidate,
+                                         const Program &baseProgram,
+                                         const Program &program) {
   auto getMissed = [](const Plan &plan) {
     std::set<std::array<std::string, 3>> missed;
     for (const Plan::Note &note : plan.notes)
@@ -293,8 +306,9 @@ std::vector<FusionChange> getLostFusions(const Plan &baseline,
     const auto &[fusion, reason, place] = note;
     if (lost.empty() || lost.back().fusion != fusion ||
         lost.back().reason != reason)
-      lost.push_back({fusion, reason, 0});
-    ++lost.back().places;
+      lost.push_back({fusion, reason,
+                      countLaunches(baseProgram, fusion) -
+                          countLaunches(program, fusion)});
   }
   return lost;
 }
@@ -344,15 +358,25 @@ bool EvalReport::isWrong() const {
                      [](const Swapped &s) { return s.check.wrong > 0; });
 }
 
+HostTensor fk::bench::computeAnswer(Session &session,
+                                    const Workload &workload) {
+  const Inputs inputs = prepare(workload, session, inputSeed);
+  session.run(workload.getFunction(), workload.getSymbols(), inputs);
+  return session.getResult(
+      findMainResult(session.getPlan(),
+                     *session.getPlan().findFunction(workload.getFunction())));
+}
+
 EvalReport fk::bench::evaluate(Session &baseline, Session *candidate,
                                const Workload &workload,
+                               const HostTensor &otherRounding,
                                const EvalOptions &options) {
   EvalReport report;
   report.workload = workload;
   report.device = baseline.getDevice().getDescription();
   report.isVerdict = baseline.getDevice().getKind() == "cuda";
 
-  const Inputs inputs = prepare(workload, baseline, /*seed=*/7);
+  const Inputs inputs = prepare(workload, baseline, inputSeed);
   const Program &baseProgram =
       baseline.bind(workload.getFunction(), workload.getSymbols());
   report.launchesBaseline = baseProgram.steps.size();
@@ -371,7 +395,7 @@ EvalReport fk::bench::evaluate(Session &baseline, Session *candidate,
   }
 
   // The same seed gives both sessions the same inputs and caches.
-  prepare(workload, *candidate, /*seed=*/7);
+  prepare(workload, *candidate, inputSeed);
   const Program &program =
       candidate->bind(workload.getFunction(), workload.getSymbols());
   report.launchesCandidate = program.steps.size();
@@ -386,10 +410,11 @@ EvalReport fk::bench::evaluate(Session &baseline, Session *candidate,
     }
     report.swapped.push_back(std::move(swapped));
   }
-  report.lost = getLostFusions(baseline.getPlan(), candidate->getPlan());
+  report.lost = getLostFusions(baseline.getPlan(), candidate->getPlan(),
+                               baseProgram, program);
 
   checkInPlace(report, *candidate, workload, inputs, program, options);
-  compareAnswers(report, baseline, *candidate, workload, inputs);
+  compareAnswers(report, baseline, *candidate, workload, inputs, otherRounding);
 
   const Steps onlyBaseline = getDifference(baseProgram, program);
   const Steps onlyCandidate = getDifference(program, baseProgram);

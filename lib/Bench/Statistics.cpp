@@ -66,12 +66,13 @@ Comparison fk::bench::compare(const std::vector<double> &baseline,
   result.low = ratios[resamples * 25 / 1000];
   result.high = ratios[resamples * 975 / 1000];
 
-  if (result.low > 1 + smallestEffect)
+  const double effect = smallestEffect;
+  if (result.low > 1 && result.ratio > 1 + effect)
     result.judgement = Judgement::Fast;
-  else if (result.high < 1 - smallestEffect)
+  else if (result.high < 1 && result.ratio < 1 - effect)
     result.judgement = Judgement::Slow;
-  else if (result.low >= 1 - smallestEffect &&
-           result.high <= 1 + smallestEffect)
+  else if (result.ratio >= 1 - effect && result.ratio <= 1 + effect &&
+           result.low >= 1 - 3 * effect && result.high <= 1 + 3 * effect)
     result.judgement = Judgement::Same;
   return result;
 }

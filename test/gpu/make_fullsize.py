@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Writes a full-size random checkpoint with transformers, and what transformers computes with it.
 
-usage: make_fullsize.py CONFIG.json FOLDER
+usage: make_fullsize.py CONFIG.json FOLDER [--scale-depth]
+
+--scale-depth: o_proj and down_proj are drawn smaller by sqrt(2 * layers), as GPT-2 and Megatron initialise them; then a
+deep random model carries rounding noise no further than a trained one.
 
 FOLDER gets the checkpoint (bf16, sharded), inputs.safetensors, expected.safetensors (logits of every position, float32
 copies of the bf16 run), expected32.safetensors (of the same weights in float32 arithmetic, the measure of both) and greedy.json (prompts, tokens and top-2 margins of transformers' greedy decoding, and the
@@ -30,6 +33,11 @@ def main() -> None:
     with torch.device("cuda"):
         model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
     model.eval()
+    if "--scale-depth" in sys.argv[3:]:
+        with torch.no_grad():
+            for layer in model.model.layers:
+                for weight in (layer.self_attn.o_proj.weight, layer.mlp.down_proj.weight):
+                    weight.mul_((2 * config.num_hidden_layers) ** -0.5)
     # At transformers' 0.02 the logits of a deep random model are nearly flat; a larger head gives margins
     # that tell agreement from chance.
     with torch.no_grad():

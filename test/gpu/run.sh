@@ -5,7 +5,7 @@
 #   ops       every kernel against the fp64 reference, over shapes and dtypes
 #   times     kernels alone at the shapes of a Llama-3.1-8B
 #   goldens   test/golden on the GPU, in float32 and as stored
-#   fullsize  Llama-3.1-8B: a random checkpoint by transformers (FK_FULLSIZE, default /tmp/fullsize), logits, tokens, times
+#   fullsize  Llama-3.1-8B: random checkpoints by transformers (FK_FULLSIZE, default /tmp/fullsize), logits, tokens, times
 #   eval      a slower and a faster rms_norm candidate in that model
 set -uo pipefail
 bin=$(cd "${1:?usage: test/gpu/run.sh BIN [ops] [times] [goldens] [fullsize] [eval]}" && pwd)
@@ -54,26 +54,39 @@ for ids in json.load(open(sys.argv[1]))['prompts']:
   done
 fi
 
-if wants fullsize; then
-  [ -e "$fullsize/config.json" ] || check "checkpoint" python3 test/gpu/make_fullsize.py models/llm/configs/llama-3.1-8b.json "$fullsize"
-  cat "$fullsize"/model*.safetensors > /dev/null # into the page cache
-  check "full-size logits" fk run "$fullsize" --device cuda --inputs "$fullsize/inputs.safetensors" \
-    --expected "$fullsize/expected.safetensors" --cosine 0.999
-  echo "the same against transformers in float32:"
-  check "full-size logits, float32 as the measure" fk run "$fullsize" --device cuda --inputs "$fullsize/inputs.safetensors" \
-    --expected "$fullsize/expected32.safetensors" --cosine 0.99
-  check "full-size float32" fk run "$fullsize" --device cuda --dtype float32 --inputs "$fullsize/inputs.safetensors" \
-    --expected "$fullsize/expected32.safetensors" --tolerance 1e-3
+compare_fullsize() { # compare_fullsize FOLDER [argument of make_fullsize.py]
+  local folder=$1
+  [ -e "$folder/greedy.json" ] || check "checkpoint" python3 test/gpu/make_fullsize.py models/llm/configs/llama-3.1-8b.json "$@"
+  cat "$folder"/model*.safetensors > /dev/null # into the page cache
+  echo "fk in bf16 against transformers in bf16:"
+  check "full-size logits" fk run "$folder" --device cuda --inputs "$folder/inputs.safetensors" \
+    --expected "$folder/expected.safetensors" --cosine 0.999
+  echo "fk in bf16 against transformers in float32:"
+  check "full-size logits, float32 as the measure" fk run "$folder" --device cuda --inputs "$folder/inputs.safetensors" \
+    --expected "$folder/expected32.safetensors" --cosine 0.99
+  echo "fk in float32 against transformers in float32:"
+  check "full-size float32" fk run "$folder" --device cuda --dtype float32 --inputs "$folder/inputs.safetensors" \
+    --expected "$folder/expected32.safetensors" --tolerance 1e-4
+  local prompt
   prompt=$(python3 -c "
 import json, sys
-print(','.join(map(str, json.load(open(sys.argv[1]))['prompts'][0])))" "$fullsize/greedy.json")
-  check "full-size generate" fk generate "$fullsize" --device cuda --prompt-ids "$prompt" --max-new-tokens 32 --ignore-eos \
+print(','.join(map(str, json.load(open(sys.argv[1]))['prompts'][0])))" "$folder/greedy.json")
+  check "full-size generate" fk generate "$folder" --device cuda --prompt-ids "$prompt" --max-new-tokens 32 --ignore-eos \
     --json > "$work/tokens.json"
-  check "full-size tokens" python3 test/gpu/check_greedy.py "$fullsize/greedy.json" "$work/tokens.json" 0.25
+  check "full-size tokens" python3 test/gpu/check_greedy.py "$folder/greedy.json" "$work/tokens.json" 0.25
   python3 -c "
 import json, statistics, sys
 times = json.load(open(sys.argv[1]))
-print(f\"generate: prefill of 64 tokens {times['prefill_ms']:.2f} ms, decode median {statistics.median(times['decode_ms']):.3f} ms\")" "$work/tokens.json"
+print(f\"generate: decode median {statistics.median(times['decode_ms']):.3f} ms\")" "$work/tokens.json"
+}
+
+if wants fullsize; then
+  echo "== random weights with depth-scaled output projections"
+  compare_fullsize "$fullsize-scaled" --scale-depth
+  rm -rf "$fullsize-scaled"
+  echo "== random weights as transformers draws them"
+  compare_fullsize "$fullsize"
+  check "import and compile" fk compile "$fullsize" --device cuda -o "$work/llama.fkx"
   for workload in decode-b1-c1024 decode-b32-c1024 prefill-b1-2048; do
     check "$workload" fk eval --model "$fullsize" --device cuda --workload $workload
   done

@@ -80,6 +80,7 @@ json toJson(const EvalReport &report, const EvalCommand &options) {
               {"model_correct",
                {{"right", report.modelRight},
                 {"cosine", report.cosine},
+                {"rounding_cosine", report.roundingCosine},
                 {"tokens", report.tokensCompared},
                 {"equal", report.tokensEqual},
                 {"within_margin", report.tokensWithinMargin}}}};
@@ -87,7 +88,9 @@ json toJson(const EvalReport &report, const EvalCommand &options) {
     out["in_graph"] = toJson(*report.inGraph);
   out["end_to_end"] = toJson(report.endToEnd);
   out["memory_bytes"] = {{"baseline", toJson(report.memoryBaseline)},
-                         {"candidate", toJson(report.memoryCandidate)}};
+                         {"candidate", toJson(report.memoryCandidate)},
+                         {"peak", report.peakBytes},
+                         {"driver", report.driverBytes}};
   out["sentence"] = report.sentence;
   return out;
 }
@@ -121,15 +124,17 @@ void printReport(const EvalReport &report, const EvalCommand &options,
                   : "",
               report.workload.describe().c_str(), report.device.c_str());
   if (report.swapped.empty()) {
-    std::printf("baseline  %s a step, %lld launches; memory %.2f GB (weights "
-                "%.2f, states %.2f, arena %.3f, workspace %.3f)\n",
-                formatTime(report.endToEnd.baseline).c_str(),
-                static_cast<long long>(report.launchesBaseline),
-                report.memoryBaseline.total() / 1e9,
-                report.memoryBaseline.weights / 1e9,
-                report.memoryBaseline.states / 1e9,
-                report.memoryBaseline.arena / 1e9,
-                report.memoryBaseline.workspace / 1e9);
+    std::printf(
+        "baseline  %s a step, %lld launches; memory %.2f GB (weights "
+        "%.2f, states %.2f, arena %.3f, workspace %.3f, io %.3f), "
+        "peak %.2f GB, by the driver's count %.2f GB\n",
+        formatTime(report.endToEnd.baseline).c_str(),
+        static_cast<long long>(report.launchesBaseline),
+        report.memoryBaseline.total() / 1e9,
+        report.memoryBaseline.weights / 1e9, report.memoryBaseline.states / 1e9,
+        report.memoryBaseline.arena / 1e9,
+        report.memoryBaseline.workspace / 1e9, report.memoryBaseline.io / 1e9,
+        report.peakBytes / 1e9, report.driverBytes / 1e9);
     return;
   }
   for (const EvalReport::Swapped &item : report.swapped) {
@@ -161,13 +166,14 @@ void printReport(const EvalReport &report, const EvalCommand &options,
                   item.check.worstFraction,
                   static_cast<long long>(item.check.places));
   }
-  std::printf("%-9s model: %s, cosine %.6f, %lld of %lld rows choose the same, "
-              "%lld within their margin\n",
-              report.modelRight ? "correct" : "WRONG",
-              report.modelRight ? "yes" : "no", report.cosine,
-              static_cast<long long>(report.tokensEqual),
-              static_cast<long long>(report.tokensCompared),
-              static_cast<long long>(report.tokensWithinMargin));
+  std::printf(
+      "%-9s model: %s, cosine %.6f (baseline without fusions: %.6f), %lld "
+      "of %lld rows choose the same, %lld within their margin\n",
+      report.modelRight ? "correct" : "WRONG", report.modelRight ? "yes" : "no",
+      report.cosine, report.roundingCosine,
+      static_cast<long long>(report.tokensEqual),
+      static_cast<long long>(report.tokensCompared),
+      static_cast<long long>(report.tokensWithinMargin));
   std::printf("%-14s %12s %12s %8s   95 %% interval\n", "", "baseline",
               "candidate", "ratio");
   for (const EvalReport::Swapped &item : report.swapped)
@@ -213,6 +219,16 @@ int runEval(const EvalCommand &options) {
           ErrorKind::Infrastructure);
   }
   std::shared_ptr<Device> device = createDevice(options.model.device);
+  HostTensor otherRounding;
+  if (plan) {
+    ModelOptions unfused = baselineOptions;
+    unfused.noFuse = true;
+    auto session = openSession(std::make_shared<const Plan>(openPlan(unfused)),
+                               device, limits, unfused);
+    otherRounding = computeAnswer(*session, workload);
+  }
+  device->resetPeak();
+  const size_t freeBefore = device->getFreeBytes();
   auto baseline = openSession(basePlan, device, limits, baselineOptions);
   std::unique_ptr<Session> candidate;
   if (plan)
@@ -220,8 +236,13 @@ int runEval(const EvalCommand &options) {
 
   EvalOptions eval;
   eval.samples = options.samples;
-  const EvalReport report =
-      evaluate(*baseline, candidate.get(), workload, eval);
+  EvalReport report =
+      evaluate(*baseline, candidate.get(), workload, otherRounding, eval);
+  if (!candidate) {
+    report.peakBytes = device->getPeakBytes();
+    report.driverBytes =
+        freeBefore - std::min(freeBefore, device->getFreeBytes());
+  }
   const std::string text = toJson(report, options).dump(2) + "\n";
   if (!options.output.empty())
     writeFileAtomically(options.output, text);

@@ -53,6 +53,9 @@ struct EvalReport {
   std::vector<Swapped> swapped;
 
   double cosine = 1;
+  /// Cosine of the baseline and the baseline without fusions: the same model
+  /// with other roundings. The candidate's answer may differ twice as much.
+  double roundingCosine = 1;
   int64_t tokensCompared = 0, tokensEqual = 0, tokensWithinMargin = 0;
   bool modelRight = true;
 
@@ -61,6 +64,9 @@ struct EvalReport {
   /// The whole step. On the host too, but then no verdict.
   Comparison endToEnd;
   MemoryReport memoryBaseline, memoryCandidate;
+  /// What the device object held at most, and by how much the driver's free
+  /// memory shrank; of the baseline alone.
+  size_t peakBytes = 0, driverBytes = 0;
   std::vector<FusionChange> lost;
 
   bool isVerdict = false; ///< measured on a GPU
@@ -75,10 +81,15 @@ struct EvalOptions {
   int checkedPlaces = 64; ///< at most, per candidate
 };
 
+/// The main result of the workload: logits, or the last hidden state.
+HostTensor computeAnswer(Session &session, const Workload &workload);
+
 /// Both sessions have their weights. With `candidate` null the baseline alone
-/// is measured.
+/// is measured. `otherRounding` is computeAnswer() of the baseline without
+/// fusions.
 EvalReport evaluate(Session &baseline, Session *candidate,
-                    const Workload &workload, const EvalOptions &options);
+                    const Workload &workload, const HostTensor &otherRounding,
+                    const EvalOptions &options);
 
 } // namespace fk::bench
 

@@ -29,13 +29,14 @@ struct Comparison {
 
 /// The smallest relative difference that counts as one: below it two kernels
 /// are the same, however narrow the interval.
-inline constexpr double smallestEffect = 0.01;
+inline constexpr double smallestEffect = 0.005;
 
 /// Compares medians; the interval is a percentile bootstrap (2000 resamples, a
 /// fixed seed, so that the same samples give the same verdict). Fast or Slow
-/// where the whole interval lies beyond `smallestEffect` of 1, Same where it
-/// lies within, Unsure else. Needs at least 5 samples on each side, or is
-/// Unsure.
+/// where the interval lies on one side of 1 and the ratio beyond
+/// `smallestEffect`; Same where the ratio lies within it and the interval
+/// within three times that; Unsure else. Needs at least 5 samples on each side,
+/// or is Unsure.
 Comparison compare(const std::vector<double> &baseline,
                    const std::vector<double> &candidate);
 
