@@ -17,6 +17,9 @@ using namespace fk;
 
 namespace {
 
+/// Enough to keep a PCIe 5 link busy; each pins two pieces.
+constexpr unsigned maxStagingWorkers = 16;
+
 struct PinnedBuffer {
   Device &device;
   void *data;
@@ -91,6 +94,8 @@ void fk::upload(Device &device, const std::vector<UploadPiece> &pieces,
     }
   };
   unsigned workers = getWorkerCount(pieces.size());
+  if (staged)
+    workers = std::min(workers, maxStagingWorkers);
   if (!progress) {
     runWorkers(workers, [&](unsigned) { work(); });
     return;
