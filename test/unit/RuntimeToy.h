@@ -297,7 +297,8 @@ HostTensor tensor(DType dtype, std::vector<int64_t> shape,
                   const std::vector<T> &values) {
   HostTensor result{dtype, std::move(shape), {}};
   result.bytes.resize(values.size() * sizeof(T));
-  std::memcpy(result.bytes.data(), values.data(), result.bytes.size());
+  if (!values.empty())
+    std::memcpy(result.bytes.data(), values.data(), result.bytes.size());
   return result;
 }
 
