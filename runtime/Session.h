@@ -80,7 +80,8 @@ public:
   using Progress = std::function<void(size_t done, size_t total)>;
   void loadWeights(const Checkpoint &checkpoint, const Progress &progress = {});
   /// Draws every weight, normal with standard deviation 0.02 (norm weights near
-  /// 1), the same on every device for the same seed.
+  /// 1), the same bf16 numbers on every device and for every dtype of the same
+  /// seed.
   void drawWeights(uint64_t seed, const Progress &progress = {});
 
   /// Adds a provider of the caller's; it takes the place of fk's of that name.

@@ -13,6 +13,7 @@
 #include "runtime/support/Error.h"
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <numeric>
@@ -180,7 +181,8 @@ uint64_t hashName(std::string_view name) { // FNV-1a
   return hash;
 }
 
-/// Values [begin, begin + count) of the tensor that `key` stands for.
+/// Values [begin, begin + count) of the tensor that `key` stands for. They are
+/// bf16 numbers, so that a model drawn in bf16 and in f32 is the same model.
 void drawNormal(uint64_t key, uint64_t begin, float mean, float *out,
                 size_t count) {
   // Four 16-bit uniforms have a sum of variance 4 (2^32 - 1) / 12.
@@ -189,7 +191,8 @@ void drawNormal(uint64_t key, uint64_t begin, float mean, float *out,
     uint64_t bits = mix(key + (begin + i) * 0x9e3779b97f4a7c15u);
     auto sum = static_cast<int32_t>((bits & 0xffff) + (bits >> 16 & 0xffff) +
                                     (bits >> 32 & 0xffff) + (bits >> 48));
-    out[i] = mean + static_cast<float>(sum - 131070) * scale;
+    float value = mean + static_cast<float>(sum - 131070) * scale;
+    out[i] = std::bit_cast<float>(uint32_t(floatToBFloat16(value)) << 16);
   }
 }
 

@@ -1,14 +1,12 @@
 #!/usr/bin/env python3
 """Writes a full-size random checkpoint with transformers, and what transformers computes with it.
 
-usage: make_fullsize.py CONFIG.json FOLDER [--scale-depth]
-
---scale-depth: o_proj and down_proj are drawn smaller by sqrt(2 * layers), as GPT-2 and Megatron initialise them; then a
-deep random model carries rounding noise no further than a trained one.
+usage: make_fullsize.py CONFIG.json FOLDER
 
 FOLDER gets the checkpoint (bf16, sharded), inputs.safetensors, expected.safetensors (logits of every position, float32
-copies of the bf16 run), expected32.safetensors (of the same weights in float32 arithmetic, the measure of both) and greedy.json (prompts, tokens and top-2 margins of transformers' greedy decoding, and the
-times of its eager forward). Needs torch with CUDA and transformers; run by test/gpu/run.sh.
+copies of the bf16 run), expected32.safetensors (of the same weights in float32 arithmetic, the measure of both) and
+greedy.json (prompts, tokens and top-2 margins of transformers' greedy decoding in float32, and the times of its eager
+forward in bf16). Needs torch with CUDA and transformers; run by test/gpu/run.sh.
 """
 
 import json
@@ -33,11 +31,6 @@ def main() -> None:
     with torch.device("cuda"):
         model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
     model.eval()
-    if "--scale-depth" in sys.argv[3:]:
-        with torch.no_grad():
-            for layer in model.model.layers:
-                for weight in (layer.self_attn.o_proj.weight, layer.mlp.down_proj.weight):
-                    weight.mul_((2 * config.num_hidden_layers) ** -0.5)
     # At transformers' 0.02 the logits of a deep random model are nearly flat; a larger head gives margins
     # that tell agreement from chance.
     with torch.no_grad():
@@ -53,23 +46,6 @@ def main() -> None:
         logits = model(ids.cuda()).logits.float().cpu()
         save_file({"input_ids": ids}, folder / "inputs.safetensors")
         save_file({"logits": logits}, folder / "expected.safetensors")
-
-        prompts = ids[:, :64]
-        out = model.generate(
-            prompts.cuda(),
-            attention_mask=torch.ones_like(prompts).cuda(),
-            max_new_tokens=NEW_TOKENS,
-            min_new_tokens=NEW_TOKENS,
-            do_sample=False,
-            output_logits=True,
-            return_dict_in_generate=True,
-            pad_token_id=0,
-        )
-        margins = []
-        for step in out.logits:
-            top = step[0].float().topk(2).values
-            margins.append(float(top[0] - top[1]))
-        tokens = out.sequences[0, prompts.shape[1]:].tolist()
 
         times = {}
         for length in (2048,):
@@ -87,6 +63,22 @@ def main() -> None:
         save_file({"logits": exact}, folder / "expected32.safetensors")
         a, b = logits.double().flatten(), exact.double().flatten()
         print(f"transformers, bf16 against its own float32: cosine {float(a @ b / (a.norm() * b.norm())):.6f}", flush=True)
+        prompts = ids[:, :64]
+        out = model.generate(
+            prompts.cuda(),
+            attention_mask=torch.ones_like(prompts).cuda(),
+            max_new_tokens=NEW_TOKENS,
+            min_new_tokens=NEW_TOKENS,
+            do_sample=False,
+            output_logits=True,
+            return_dict_in_generate=True,
+            pad_token_id=0,
+        )
+        margins = []
+        for step in out.logits:
+            top = step[0].float().topk(2).values
+            margins.append(float(top[0] - top[1]))
+        tokens = out.sequences[0, prompts.shape[1]:].tolist()
     (folder / "greedy.json").write_text(
         json.dumps({"prompts": prompts.tolist(), "tokens": [tokens], "margins": [margins], "transformers_times": times})
     )

@@ -53,9 +53,9 @@ struct EvalReport {
   std::vector<Swapped> swapped;
 
   double cosine = 1;
-  /// Cosine of the baseline and the baseline without fusions: the same model
-  /// with other roundings. The candidate's answer may differ twice as much.
-  double roundingCosine = 1;
+  /// Cosines with the same model in float32 arithmetic, where that was run: the
+  /// candidate's answer may lie twice as far from it as the baseline's.
+  std::optional<double> exactBaseline, exactCandidate;
   int64_t tokensCompared = 0, tokensEqual = 0, tokensWithinMargin = 0;
   bool modelRight = true;
 
@@ -85,10 +85,11 @@ struct EvalOptions {
 HostTensor computeAnswer(Session &session, const Workload &workload);
 
 /// Both sessions have their weights. With `candidate` null the baseline alone
-/// is measured. `otherRounding` is computeAnswer() of the baseline without
-/// fusions.
+/// is measured. `exact` is computeAnswer() of the model in float32; without it
+/// the model's answer is compared with the baseline's alone.
 EvalReport evaluate(Session &baseline, Session *candidate,
-                    const Workload &workload, const HostTensor &otherRounding,
+                    const Workload &workload,
+                    const std::optional<HostTensor> &exact,
                     const EvalOptions &options);
 
 } // namespace fk::bench
