@@ -13,6 +13,7 @@
 
 #include "runtime/cuda/Driver.h"
 
+#include <atomic>
 #include <dlfcn.h>
 #include <thread>
 
@@ -47,7 +48,7 @@ private:
       stream.copyOnDevice(bound.result("result").data, scratch, bytes);
       ++launches;
     }
-    static inline int launches = 0;
+    static inline std::atomic<int> launches = 0;
 
   private:
     const BoundLaunch &bound;
@@ -56,7 +57,7 @@ private:
   int64_t &workspace;
 
 public:
-  static int &launches() { return CopyKernel::launches; }
+  static std::atomic<int> &launches() { return CopyKernel::launches; }
 };
 
 /// forward(x: f32[tokens]) -> y = x.
@@ -148,7 +149,7 @@ TEST(FakeCudaTest, GraphsReplayAndSurviveALargerWorkspace) {
   Session session(makeCopyPlan(), createCudaDevice(),
                   {/*maxTokens=*/8, /*maxSeqs=*/1, 0, 0});
   session.addProvider(std::make_unique<CopyProvider>(workspace));
-  int &launches = CopyProvider::launches();
+  std::atomic<int> &launches = CopyProvider::launches();
   launches = 0;
   auto run = [&](std::vector<float> x) {
     auto tokens = static_cast<int64_t>(x.size());
