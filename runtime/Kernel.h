@@ -49,8 +49,9 @@ struct BoundLaunch {
   AxisValues getAxisValues() const;
 };
 
-/// A kernel bound to one device and one shape. Creation may be slow (autotuning,
-/// loading a module); launch is the hot path: it enqueues and returns.
+/// A kernel bound to one device and one shape. Creation may be slow
+/// (autotuning, loading a module); launch is the hot path: it enqueues and
+/// returns.
 class Kernel {
 public:
   virtual ~Kernel() = default;
@@ -90,6 +91,12 @@ struct KernelInfo {
 
 /// All kernels fk ships, of every provider. runtime/providers/Catalog.cpp.
 std::span<const KernelInfo> getKernelCatalog();
+
+/// The catalog's kernels of a task for one element type on one device, best
+/// first; those of one priority stay in the catalog's order. The compiler
+/// selects by it, and `fk eval` finds by it what a candidate replaced.
+std::vector<const KernelInfo *> findKernels(std::string_view task, DType dtype,
+                                            std::string_view device);
 
 std::unique_ptr<Provider> createReferenceProvider(Device &device);
 std::unique_ptr<Provider> createCudaProvider(Device &device);

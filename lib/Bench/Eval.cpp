@@ -129,21 +129,12 @@ double timeCold(Session &session, Kernel &kernel, void *workspace,
 /// The kernel fk would have taken for this launch, from the catalog.
 const KernelInfo *findBaselineKernel(const BoundLaunch &launch,
                                      std::string_view device) {
-  const KernelInfo *best = nullptr;
-  const std::string dtype(getName(launch.dtype));
-  for (const KernelInfo &info : getKernelCatalog()) {
-    if (info.task != launch.task || info.device != device ||
-        ("," + std::string(info.dtypes) + ",").find("," + dtype + ",") ==
-            std::string::npos)
-      continue;
-    if (!info.where.empty() &&
-        !Expr::parseCondition(info.where, "kernel catalog")
-             .holds(launch.getAxisValues()))
-      continue;
-    if (!best || info.priority > best->priority)
-      best = &info;
-  }
-  return best;
+  for (const KernelInfo *info : findKernels(launch.task, launch.dtype, device))
+    if (info->where.empty() ||
+        Expr::parseCondition(info->where, "kernel catalog")
+            .holds(launch.getAxisValues()))
+      return info;
+  return nullptr;
 }
 
 /// Alone and cold, on the shapes of the candidate's first place.

@@ -139,7 +139,8 @@ private:
                    op.getTaskName() + "@<place>:<file>, or widen its where)")
                       .str();
     }
-    for (const KernelInfo *row : getRows(op.getTaskName(), *dtype)) {
+    for (const KernelInfo *row :
+         findKernels(op.getTaskName(), *dtype, device.getValue())) {
       if (complete)
         break;
       (void)add(row->provider, row->name, row->where, row->why);
@@ -148,23 +149,6 @@ private:
       return emitNoKernel(op, *dtype, kernels);
     op->setAttr(attrs::kernels, ArrayAttr::get(&getContext(), kernels));
     return success();
-  }
-
-  /// The catalog's rows for a task on this device, best first.
-  std::vector<const KernelInfo *> getRows(StringRef task, DType dtype) {
-    std::vector<const KernelInfo *> rows;
-    for (const KernelInfo &row : getKernelCatalog()) {
-      SmallVector<StringRef> dtypes;
-      StringRef(row.dtypes).split(dtypes, ',');
-      if (task == StringRef(row.task) && row.device == device.getValue() &&
-          llvm::is_contained(dtypes, StringRef(fk::getName(dtype))))
-        rows.push_back(&row);
-    }
-    // Rows of one priority stay in the catalog's order.
-    llvm::sort(rows, [](const KernelInfo *lhs, const KernelInfo *rhs) {
-      return std::pair(-lhs->priority, lhs) < std::pair(-rhs->priority, rhs);
-    });
-    return rows;
   }
 
   LogicalResult emitNoKernel(TaskOpInterface op, DType dtype,

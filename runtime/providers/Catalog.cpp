@@ -4,14 +4,15 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Data only: the compiler links this file and no provider. `where` speaks of
-// the task's axes; among the rows of a task that serve the type, the runtime
-// takes the first, by priority, whose `where` holds.
+// Data and its lookup: the compiler links this file and no provider. `where`
+// speaks of the task's axes; among the rows of a task that serve the type, the
+// runtime takes the first, by priority, whose `where` holds.
 //
 //===----------------------------------------------------------------------===//
 
 #include "runtime/providers/Catalog.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace fk {
@@ -104,6 +105,25 @@ std::span<const KernelInfo> getKernelCatalog() {
     return rows;
   }();
   return all;
+}
+
+/// Whether a row's list "bf16,f16" has the type.
+static bool serves(const KernelInfo &row, DType dtype) {
+  const std::string list = "," + std::string(row.dtypes) + ",";
+  return list.find("," + std::string(getName(dtype)) + ",") !=
+         std::string::npos;
+}
+
+std::vector<const KernelInfo *> findKernels(std::string_view task, DType dtype,
+                                            std::string_view device) {
+  std::vector<const KernelInfo *> rows;
+  for (const KernelInfo &row : getKernelCatalog())
+    if (row.task == task && row.device == device && serves(row, dtype))
+      rows.push_back(&row);
+  std::stable_sort(rows.begin(), rows.end(), [](auto *lhs, auto *rhs) {
+    return lhs->priority > rhs->priority;
+  });
+  return rows;
 }
 
 } // namespace fk

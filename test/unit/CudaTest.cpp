@@ -92,6 +92,24 @@ TEST(CudaKernels, EveryDeclaredKernelIsInTheCatalog) {
     EXPECT_TRUE(names.count(row.name)) << row.name;
 }
 
+TEST(CudaKernels, AreFoundBestFirst) {
+  auto find = [](std::string_view task, DType type, std::string_view device) {
+    std::string names;
+    for (const KernelInfo *info : findKernels(task, type, device))
+      names += std::string(info->name) + " ";
+    return names;
+  };
+  EXPECT_EQ(find("linear", DType::BF16, "cuda"),
+            "linear_gemv linear_skinny linear ");
+  EXPECT_EQ(find("paged_attention", DType::F16, "cuda"),
+            "paged_attention_decode paged_attention_mma ");
+  EXPECT_EQ(find("paged_attention", DType::F32, "cuda"),
+            "paged_attention_decode paged_attention_simt ");
+  EXPECT_EQ(find("linear", DType::BF16, "host"), "reference ");
+  EXPECT_EQ(find("linear", DType::I32, "cuda"), "");
+  EXPECT_EQ(find("conv", DType::BF16, "cuda"), "");
+}
+
 TEST(CudaKernels, ConditionsSpeakOfTheTasksAxes) {
   for (const KernelInfo &info : getDeviceCatalog()) {
     if (info.where.empty())
