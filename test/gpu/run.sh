@@ -6,7 +6,7 @@
 #   times     kernels alone at the shapes of a Llama-3.1-8B
 #   goldens   test/golden on the GPU, in float32 and as stored
 #   fullsize  Llama-3.1-8B: random checkpoints by transformers (FK_FULLSIZE, default /tmp/fullsize), logits, tokens, times
-#   eval      a slower and a faster rms_norm candidate in that model
+#   eval      a slower and a faster rms_norm candidate in that model; a right one and four wrong ones in a small one (needs nvcc)
 set -uo pipefail
 bin=$(cd "${1:?usage: test/gpu/run.sh BIN [ops] [times] [goldens] [fullsize] [eval]}" && pwd)
 shift
@@ -84,12 +84,30 @@ if wants fullsize; then
   done
 fi
 
+eval_small() { # eval_small CANDIDATE
+  fk eval --model test/golden/llama --device cuda --workload prefill-b1-33 --substitute "rms_norm:$1"
+}
+
+is_wrong() { # is_wrong COMMAND...: exit code 1, and the op itself is called wrong, not only the model's answer
+  local output status=0
+  output=$("$@") || status=$?
+  echo "$output"
+  [ $status = 1 ] || { echo "exit code $status, wanted 1"; return 1; }
+  grep -q '^WRONG  *op in place' <<< "$output" && grep -q '^WRONG: ' <<< "$output"
+}
+
 if wants eval; then
   for candidate in rms_norm_slow rms_norm_fast; do
     check "eval $candidate" fk eval --model llama-3.1-8b --random-weights 7 --device cuda --workload decode-b1-c1024 \
       --substitute "rms_norm:examples/candidates/$candidate.ptx" -o "$work/$candidate.json"
     check "eval $candidate prefill" fk eval --model llama-3.1-8b --random-weights 7 --device cuda --workload prefill-b1-2048 \
       --substitute "rms_norm:examples/candidates/$candidate.ptx"
+  done
+
+  # A judge that passes everything would pass the above: each wrong candidate has one thing wrong.
+  check "eval rms_norm.cu: right" eval_small examples/candidates/rms_norm.cu
+  for candidate in test/gpu/wrong/*.cu; do
+    check "eval $candidate: must be called WRONG" is_wrong eval_small "$candidate"
   done
 fi
 
