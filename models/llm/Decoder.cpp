@@ -98,7 +98,8 @@ void Decoder::build(ModelBuilder &b,
     Value x = b.embedding(b.input("input_ids"), "model.embed_tokens", vocab,
                           hidden, embeddingScale);
     for (int64_t i = 0; i < layers; ++i)
-      x = layer(x, i);
+      x = b.block("decoder_layer", "model.layers." + std::to_string(i), x,
+                  [&](Value x) { return layer(x, i); });
     return x;
   };
   auto logits = [&](Value x) {
@@ -110,4 +111,35 @@ void Decoder::build(ModelBuilder &b,
   b.forward({"input_ids", "positions", "cu_seqlens"},
             [&] { b.result("logits", "rows", logits(rows())); });
   b.step(rows, logits);
+}
+
+Value Decoder::preNormLayer(ModelBuilder &b, Value x,
+                            llvm::function_ref<Value(Value)> attention,
+                            llvm::function_ref<Value(Value)> mlp) const {
+  Value h = b.rmsNorm(x, "input_layernorm", epsilon, normOffset);
+  h = b.block("attention_block", "self_attn", h, attention);
+  x = b.add(x, h, "attention_residual");
+  h = b.rmsNorm(x, "post_attention_layernorm", epsilon, normOffset);
+  h = b.block("mlp", "mlp", h, mlp);
+  return b.add(x, h, "mlp_residual");
+}
+
+AttentionHeads Decoder::projectHeads(ModelBuilder &b, Value x,
+                                     bool bias) const {
+  Value q = b.splitHeads(b.linear(x, "q_proj", queryWidth(), bias), heads);
+  Value k = b.splitHeads(b.linear(x, "k_proj", keyWidth(), bias), kvHeads);
+  Value v = b.splitHeads(b.linear(x, "v_proj", keyWidth(), bias), kvHeads);
+  return {q, k, v};
+}
+
+Value Decoder::attend(ModelBuilder &b, AttentionHeads heads, int64_t window) {
+  auto [q, k] = b.rope(heads.query, heads.key);
+  return b.mergeHeads(b.attention(q, k, heads.value, {.window = window}));
+}
+
+Value Decoder::gatedMlp(ModelBuilder &b, Value x, bool bias) const {
+  Value gate = b.linear(x, "gate_proj", intermediate, bias);
+  Value up = b.linear(x, "up_proj", intermediate, bias);
+  Value y = b.mul(b.activation(gate, activation), up, "mul");
+  return b.linear(y, "down_proj", hidden, bias);
 }

@@ -4,8 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The sizes that every dense decoder's config has, and the walk from ids over
-// the layers to logits. What a layer is, each model file says.
+// The sizes that every dense decoder's config has, the walk from ids over the
+// layers to logits, and the pieces that a layer is mostly made of. Which of
+// them a layer has and in what order, each model file says.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,7 +27,14 @@ struct DecoderDefaults {
   RopeRules rope = {};
 };
 
+/// [tokens, heads, head_dim] each.
+struct AttentionHeads {
+  mlir::Value query, key, value;
+};
+
 struct Decoder {
+  using Value = mlir::Value;
+
   int64_t vocab, hidden, intermediate, layers;
   int64_t heads, kvHeads, headDim;
   int64_t maxPositions;
@@ -38,7 +46,7 @@ struct Decoder {
 
   // Set by the model file where the paper says so.
   double embeddingScale = 1.0;
-  double normOffset = 0.0; ///< added to the weights of the final norm
+  double normOffset = 0.0; ///< added to the weights of every norm
 
   static Decoder read(const Config &config, const DecoderDefaults &defaults);
 
@@ -54,7 +62,23 @@ struct Decoder {
   /// ids -> embedding -> layers -> norm -> logits, with and without cache.
   /// `layer` gets the hidden rows and the number of the layer.
   void build(ModelBuilder &b,
-             llvm::function_ref<mlir::Value(mlir::Value, int64_t)> layer) const;
+             llvm::function_ref<Value(Value, int64_t)> layer) const;
+
+  /// x += self_attn(input_layernorm(x)); x += mlp(post_attention_layernorm(x)).
+  Value preNormLayer(ModelBuilder &b, Value x,
+                     llvm::function_ref<Value(Value)> attention,
+                     llvm::function_ref<Value(Value)> mlp) const;
+
+  /// q_proj, k_proj and v_proj, split into heads.
+  AttentionHeads projectHeads(ModelBuilder &b, Value x,
+                              bool bias = false) const;
+  /// Grouped-query attention over rotated queries and keys, the heads merged.
+  static Value attend(ModelBuilder &b, AttentionHeads heads,
+                      int64_t window = 0);
+
+  /// down_proj(act(gate_proj(x)) * up_proj(x)): SwiGLU where act is silu, GeGLU
+  /// where it is gelu.
+  Value gatedMlp(ModelBuilder &b, Value x, bool bias = false) const;
 };
 
 } // namespace fk

@@ -25,33 +25,8 @@ struct Gemma : Decoder {
   bool attentionBias = false;
 
   Value attention(ModelBuilder &b, Value x) const {
-    Value q =
-        b.splitHeads(b.linear(x, "q_proj", queryWidth(), attentionBias), heads);
-    Value k =
-        b.splitHeads(b.linear(x, "k_proj", keyWidth(), attentionBias), kvHeads);
-    Value v =
-        b.splitHeads(b.linear(x, "v_proj", keyWidth(), attentionBias), kvHeads);
-    std::tie(q, k) = b.rope(q, k);
-    Value y = b.mergeHeads(b.attention(q, k, v, {}));
+    Value y = attend(b, projectHeads(b, x, attentionBias));
     return b.linear(y, "o_proj", hidden, attentionBias);
-  }
-
-  /// GeGLU: down(gelu(gate(x)) * up(x)).
-  Value mlp(ModelBuilder &b, Value x) const {
-    Value gate = b.linear(x, "gate_proj", intermediate);
-    Value up = b.linear(x, "up_proj", intermediate);
-    Value y = b.mul(b.activation(gate, activation), up, "mul");
-    return b.linear(y, "down_proj", hidden);
-  }
-
-  Value layer(ModelBuilder &b, Value x) const {
-    Value h = b.rmsNorm(x, "input_layernorm", epsilon, normOffset);
-    h = b.block("attention_block", "self_attn", h,
-                [&](Value h) { return attention(b, h); });
-    x = b.add(x, h, "attention_residual");
-    h = b.rmsNorm(x, "post_attention_layernorm", epsilon, normOffset);
-    h = b.block("mlp", "mlp", h, [&](Value h) { return mlp(b, h); });
-    return b.add(x, h, "mlp_residual");
   }
 };
 } // namespace
@@ -68,9 +43,10 @@ static void build(ModelBuilder &b, const Config &config) {
   // An older name of hidden_act, which the library no longer reads.
   config.requireValue("hidden_activation",
                       "\"" + config.getString("hidden_act", "") + "\"");
-  model.build(b, [&](Value x, int64_t i) {
-    return b.block("decoder_layer", "model.layers." + std::to_string(i), x,
-                   [&](Value x) { return model.layer(b, x); });
+  model.build(b, [&](Value x, int64_t) {
+    return model.preNormLayer(
+        b, x, [&](Value h) { return model.attention(b, h); },
+        [&](Value h) { return model.gatedMlp(b, h); });
   });
 }
 

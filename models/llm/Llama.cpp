@@ -22,35 +22,9 @@ namespace {
 struct Llama : Decoder {
   bool attentionBias = false, mlpBias = false;
 
-  /// Grouped-query attention over rotated queries and keys.
   Value attention(ModelBuilder &b, Value x) const {
-    Value q =
-        b.splitHeads(b.linear(x, "q_proj", queryWidth(), attentionBias), heads);
-    Value k =
-        b.splitHeads(b.linear(x, "k_proj", keyWidth(), attentionBias), kvHeads);
-    Value v =
-        b.splitHeads(b.linear(x, "v_proj", keyWidth(), attentionBias), kvHeads);
-    std::tie(q, k) = b.rope(q, k);
-    Value y = b.mergeHeads(b.attention(q, k, v, {}));
+    Value y = attend(b, projectHeads(b, x, attentionBias));
     return b.linear(y, "o_proj", hidden, attentionBias);
-  }
-
-  /// SwiGLU: down(silu(gate(x)) * up(x)).
-  Value mlp(ModelBuilder &b, Value x) const {
-    Value gate = b.linear(x, "gate_proj", intermediate, mlpBias);
-    Value up = b.linear(x, "up_proj", intermediate, mlpBias);
-    Value y = b.mul(b.activation(gate, activation), up, "mul");
-    return b.linear(y, "down_proj", hidden, mlpBias);
-  }
-
-  Value layer(ModelBuilder &b, Value x) const {
-    Value h = b.rmsNorm(x, "input_layernorm", epsilon);
-    h = b.block("attention_block", "self_attn", h,
-                [&](Value h) { return attention(b, h); });
-    x = b.add(x, h, "attention_residual");
-    h = b.rmsNorm(x, "post_attention_layernorm", epsilon);
-    h = b.block("mlp", "mlp", h, [&](Value h) { return mlp(b, h); });
-    return b.add(x, h, "mlp_residual");
   }
 };
 } // namespace
@@ -61,9 +35,10 @@ static void build(ModelBuilder &b, const Config &config) {
   model.mlpBias = config.getBool("mlp_bias", false);
   // Relatives pair neighbours, (0, 1), where Llama pairs halves.
   config.requireValue("rope_interleaved", "false");
-  model.build(b, [&](Value x, int64_t i) {
-    return b.block("decoder_layer", "model.layers." + std::to_string(i), x,
-                   [&](Value x) { return model.layer(b, x); });
+  model.build(b, [&](Value x, int64_t) {
+    return model.preNormLayer(
+        b, x, [&](Value h) { return model.attention(b, h); },
+        [&](Value h) { return model.gatedMlp(b, h, model.mlpBias); });
   });
 }
 

@@ -18,32 +18,10 @@ using mlir::Value;
 
 namespace {
 struct Mistral : Decoder {
-  /// Grouped-query attention over rotated queries and keys, in a window.
+  /// Each row sees a window.
   Value attention(ModelBuilder &b, Value x, int64_t window) const {
-    Value q = b.splitHeads(b.linear(x, "q_proj", queryWidth()), heads);
-    Value k = b.splitHeads(b.linear(x, "k_proj", keyWidth()), kvHeads);
-    Value v = b.splitHeads(b.linear(x, "v_proj", keyWidth()), kvHeads);
-    std::tie(q, k) = b.rope(q, k);
-    Value y = b.mergeHeads(b.attention(q, k, v, {.window = window}));
+    Value y = attend(b, projectHeads(b, x), window);
     return b.linear(y, "o_proj", hidden);
-  }
-
-  /// SwiGLU: down(silu(gate(x)) * up(x)).
-  Value mlp(ModelBuilder &b, Value x) const {
-    Value gate = b.linear(x, "gate_proj", intermediate);
-    Value up = b.linear(x, "up_proj", intermediate);
-    Value y = b.mul(b.activation(gate, activation), up, "mul");
-    return b.linear(y, "down_proj", hidden);
-  }
-
-  Value layer(ModelBuilder &b, Value x, int64_t window) const {
-    Value h = b.rmsNorm(x, "input_layernorm", epsilon);
-    h = b.block("attention_block", "self_attn", h,
-                [&](Value h) { return attention(b, h, window); });
-    x = b.add(x, h, "attention_residual");
-    h = b.rmsNorm(x, "post_attention_layernorm", epsilon);
-    h = b.block("mlp", "mlp", h, [&](Value h) { return mlp(b, h); });
-    return b.add(x, h, "mlp_residual");
   }
 };
 } // namespace
@@ -52,9 +30,9 @@ static void build(ModelBuilder &b, const Config &config) {
   Mistral model{{Decoder::read(config, {.kvHeads = 8})}};
   model.readWindow(config, 4096);
   model.build(b, [&](Value x, int64_t i) {
-    return b.block(
-        "decoder_layer", "model.layers." + std::to_string(i), x,
-        [&](Value x) { return model.layer(b, x, model.windows[i]); });
+    return model.preNormLayer(
+        b, x, [&](Value h) { return model.attention(b, h, model.windows[i]); },
+        [&](Value h) { return model.gatedMlp(b, h); });
   });
 }
 

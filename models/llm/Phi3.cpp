@@ -27,9 +27,7 @@ struct Phi3 : Decoder {
     query = b.splitHeads(query, heads);
     key = b.splitHeads(key, kvHeads);
     value = b.splitHeads(value, kvHeads);
-    std::tie(query, key) = b.rope(query, key);
-    Value y = b.attention(query, key, value, {.window = window});
-    return b.linear(b.mergeHeads(y), "o_proj", hidden);
+    return b.linear(attend(b, {query, key, value}, window), "o_proj", hidden);
   }
 
   /// SwiGLU whose gate_up_proj holds gate, then up.
@@ -39,16 +37,6 @@ struct Phi3 : Decoder {
     Value up = b.linearPart(x, "up_proj", "gate_up_proj", n, n, 2 * n);
     Value y = b.mul(b.activation(gate, activation, "activation_fn"), up, "mul");
     return b.linear(y, "down_proj", hidden);
-  }
-
-  Value layer(ModelBuilder &b, Value x, int64_t window) const {
-    Value h = b.rmsNorm(x, "input_layernorm", epsilon);
-    h = b.block("attention_block", "self_attn", h,
-                [&](Value h) { return attention(b, h, window); });
-    x = b.add(x, h, "attention_residual");
-    h = b.rmsNorm(x, "post_attention_layernorm", epsilon);
-    h = b.block("mlp", "mlp", h, [&](Value h) { return mlp(b, h); });
-    return b.add(x, h, "mlp_residual");
   }
 };
 } // namespace
@@ -68,9 +56,9 @@ static void build(ModelBuilder &b, const Config &config) {
   config.requireValue("full_attn_mod", "1");
   config.requireValue("interpolate_factor", "1");
   model.build(b, [&](Value x, int64_t i) {
-    return b.block(
-        "decoder_layer", "model.layers." + std::to_string(i), x,
-        [&](Value x) { return model.layer(b, x, model.windows[i]); });
+    return model.preNormLayer(
+        b, x, [&](Value h) { return model.attention(b, h, model.windows[i]); },
+        [&](Value h) { return model.mlp(b, h); });
   });
 }
 

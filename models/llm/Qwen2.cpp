@@ -19,32 +19,10 @@ using mlir::Value;
 
 namespace {
 struct Qwen2 : Decoder {
-  /// Grouped-query attention; queries, keys and values have biases.
+  /// Queries, keys and values have biases, the output has none.
   Value attention(ModelBuilder &b, Value x, int64_t window) const {
-    Value q = b.splitHeads(b.linear(x, "q_proj", queryWidth(), true), heads);
-    Value k = b.splitHeads(b.linear(x, "k_proj", keyWidth(), true), kvHeads);
-    Value v = b.splitHeads(b.linear(x, "v_proj", keyWidth(), true), kvHeads);
-    std::tie(q, k) = b.rope(q, k);
-    Value y = b.mergeHeads(b.attention(q, k, v, {.window = window}));
+    Value y = attend(b, projectHeads(b, x, /*bias=*/true), window);
     return b.linear(y, "o_proj", hidden);
-  }
-
-  /// SwiGLU: down(silu(gate(x)) * up(x)).
-  Value mlp(ModelBuilder &b, Value x) const {
-    Value gate = b.linear(x, "gate_proj", intermediate);
-    Value up = b.linear(x, "up_proj", intermediate);
-    Value y = b.mul(b.activation(gate, activation), up, "mul");
-    return b.linear(y, "down_proj", hidden);
-  }
-
-  Value layer(ModelBuilder &b, Value x, int64_t window) const {
-    Value h = b.rmsNorm(x, "input_layernorm", epsilon);
-    h = b.block("attention_block", "self_attn", h,
-                [&](Value h) { return attention(b, h, window); });
-    x = b.add(x, h, "attention_residual");
-    h = b.rmsNorm(x, "post_attention_layernorm", epsilon);
-    h = b.block("mlp", "mlp", h, [&](Value h) { return mlp(b, h); });
-    return b.add(x, h, "mlp_residual");
   }
 };
 } // namespace
@@ -55,9 +33,9 @@ static void build(ModelBuilder &b, const Config &config) {
   // Multimodal relatives keep their own rotary positions; this one has none.
   config.requireValue("use_mrope", "false");
   model.build(b, [&](Value x, int64_t i) {
-    return b.block(
-        "decoder_layer", "model.layers." + std::to_string(i), x,
-        [&](Value x) { return model.layer(b, x, model.windows[i]); });
+    return model.preNormLayer(
+        b, x, [&](Value h) { return model.attention(b, h, model.windows[i]); },
+        [&](Value h) { return model.gatedMlp(b, h); });
   });
 }
 

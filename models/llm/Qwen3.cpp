@@ -20,37 +20,13 @@ namespace {
 struct Qwen3 : Decoder {
   bool attentionBias = false;
 
-  /// Grouped-query attention; each head of q and k is normalised, then rotated.
+  /// Each head of q and k is normalised, then rotated.
   Value attention(ModelBuilder &b, Value x, int64_t window) const {
-    Value q =
-        b.splitHeads(b.linear(x, "q_proj", queryWidth(), attentionBias), heads);
-    Value k =
-        b.splitHeads(b.linear(x, "k_proj", keyWidth(), attentionBias), kvHeads);
-    Value v =
-        b.splitHeads(b.linear(x, "v_proj", keyWidth(), attentionBias), kvHeads);
+    auto [q, k, v] = projectHeads(b, x, attentionBias);
     q = b.headNorm(q, "q_norm", epsilon);
     k = b.headNorm(k, "k_norm", epsilon);
-    std::tie(q, k) = b.rope(q, k);
-    Value y = b.mergeHeads(b.attention(q, k, v, {.window = window}));
+    Value y = attend(b, {q, k, v}, window);
     return b.linear(y, "o_proj", hidden, attentionBias);
-  }
-
-  /// SwiGLU: down(silu(gate(x)) * up(x)).
-  Value mlp(ModelBuilder &b, Value x) const {
-    Value gate = b.linear(x, "gate_proj", intermediate);
-    Value up = b.linear(x, "up_proj", intermediate);
-    Value y = b.mul(b.activation(gate, activation), up, "mul");
-    return b.linear(y, "down_proj", hidden);
-  }
-
-  Value layer(ModelBuilder &b, Value x, int64_t window) const {
-    Value h = b.rmsNorm(x, "input_layernorm", epsilon);
-    h = b.block("attention_block", "self_attn", h,
-                [&](Value h) { return attention(b, h, window); });
-    x = b.add(x, h, "attention_residual");
-    h = b.rmsNorm(x, "post_attention_layernorm", epsilon);
-    h = b.block("mlp", "mlp", h, [&](Value h) { return mlp(b, h); });
-    return b.add(x, h, "mlp_residual");
   }
 };
 } // namespace
@@ -60,9 +36,9 @@ static void build(ModelBuilder &b, const Config &config) {
   model.readLayerTypes(config);
   model.attentionBias = config.getBool("attention_bias", false);
   model.build(b, [&](Value x, int64_t i) {
-    return b.block(
-        "decoder_layer", "model.layers." + std::to_string(i), x,
-        [&](Value x) { return model.layer(b, x, model.windows[i]); });
+    return model.preNormLayer(
+        b, x, [&](Value h) { return model.attention(b, h, model.windows[i]); },
+        [&](Value h) { return model.gatedMlp(b, h); });
   });
 }
 
