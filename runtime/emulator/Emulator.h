@@ -79,6 +79,8 @@ public:
   struct RegionOptions {
     bool isWritable = true;
     bool isInitialized = true; ///< false: undefined until written
+    /// A workspace: undefined values may be stored in it.
+    bool isScratch = false;
   };
   Memory();
   ~Memory();

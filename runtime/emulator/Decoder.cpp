@@ -1,0 +1,654 @@
+//===- Decoder.cpp - From PTX text to handlers ----------------------------===//
+//
+// Part of fk, under the Apache License v2.0. See LICENSE.
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/emulator/Decoder.h"
+
+#include "runtime/emulator/Block.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+using namespace fk;
+using namespace fk::emulator;
+
+//===----------------------------------------------------------------------===//
+// Modifiers
+//===----------------------------------------------------------------------===//
+
+Modifiers::Modifiers(const ptx::Instruction &instruction)
+    : names(instruction.modifiers), taken(instruction.modifiers.size()) {}
+
+bool Modifiers::take(std::string_view name) {
+  return !takeIf([&](std::string_view n) { return n == name; }).empty();
+}
+
+std::string_view
+Modifiers::takeOneOf(std::initializer_list<std::string_view> wanted) {
+  return takeIf([&](std::string_view n) {
+    return std::find(wanted.begin(), wanted.end(), n) != wanted.end();
+  });
+}
+
+ptx::Type Modifiers::takeType() {
+  std::string_view name = takeIf(
+      [](std::string_view n) { return ptx::parseType(n) != ptx::Type::None; });
+  return name.empty() ? ptx::Type::None : ptx::parseType(name);
+}
+
+std::string_view Modifiers::getLeft() const {
+  for (size_t i = 0; i < names.size(); ++i)
+    if (!taken[i])
+      return names[i];
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Addresses of variables
+//===----------------------------------------------------------------------===//
+
+uint64_t emulator::getVariableAddress(const ptx::Module &module,
+                                      const ptx::Variable &variable) {
+  uint64_t address = moduleWindow + 4096;
+  for (const ptx::Variable &other : module.variables) {
+    if (other.space == ptx::StateSpace::Shared)
+      continue;
+    uint64_t alignment = std::max<uint64_t>(other.alignment, 256);
+    address = (address + alignment - 1) / alignment * alignment;
+    if (&other == &variable)
+      return address;
+    // A gap, so that a step past one variable is not another's.
+    address += other.bytes + 4096;
+  }
+  return 0;
+}
+
+//===----------------------------------------------------------------------===//
+// Decoder
+//===----------------------------------------------------------------------===//
+
+Decoder::Decoder(const ptx::Module &module, const ptx::Function &entry)
+    : module(module) {
+  kernel.entry = &entry;
+  // id 0 is for constants.
+  kernel.registerBytes.push_back(4);
+  kernel.endId = 1;
+  for (auto ops : {getControlOps(), getMoveOps(), getIntegerOps(),
+                   getFloatOps(), getConvertOps(), getCompareOps(),
+                   getMemoryOps(), getAtomicOps(), getBarrierOps(),
+                   getWarpOps(), getAsyncOps(), getMatrixOps(), getWgmmaOps()})
+    for (const OpEntry &op : ops)
+      table[op.opcode] = op.decode;
+}
+
+void Decoder::fail(ptx::Location location, std::string message) const {
+  throw ptx::PtxError(module.file, {{location, std::move(message)}});
+}
+
+void Decoder::failUnsupported(const ptx::Instruction &instruction,
+                              std::string_view why) const {
+  fail(instruction.location,
+       "'" + instruction.str() + "' is not supported: " + std::string(why));
+}
+
+void Decoder::expectOperands(const ptx::Instruction &instruction, size_t least,
+                             size_t most) const {
+  size_t got = instruction.operands.size();
+  if (got >= least && got <= most)
+    return;
+  std::string wanted = std::to_string(least);
+  if (most != least)
+    wanted += " to " + std::to_string(most);
+  fail(instruction.location, "'" + instruction.str() + "' takes " + wanted +
+                                 " operands, got " + std::to_string(got));
+}
+
+Reg Decoder::allocate(size_t bytes) {
+  // Predicates are one mask; 16 bytes keep what follows aligned.
+  size_t size = bytes ? bytes * 32 : 16;
+  Reg reg = {static_cast<uint32_t>(kernel.file.size()), kernel.endId++};
+  kernel.file.resize(kernel.file.size() + size);
+  kernel.registerBytes.push_back(static_cast<uint8_t>(bytes));
+  return reg;
+}
+
+Reg Decoder::scratch(size_t bytes) { return allocate(bytes); }
+
+Reg Decoder::constant(uint64_t bits, size_t bytes) {
+  auto [it, isNew] = constants.try_emplace({bits, bytes});
+  if (!isNew)
+    return it->second;
+  Reg reg = {static_cast<uint32_t>(kernel.file.size()), 0};
+  kernel.file.resize(kernel.file.size() + bytes * 32);
+  for (uint32_t lane = 0; lane < warpSize; ++lane)
+    std::memcpy(kernel.file.data() + reg.offset + lane * bytes, &bits,
+                std::min<size_t>(bytes, 8));
+  return it->second = reg;
+}
+
+Reg Decoder::truePredicate() {
+  auto [it, isNew] = constants.try_emplace({1, 0});
+  if (isNew) {
+    it->second = {static_cast<uint32_t>(kernel.file.size()), 0};
+    kernel.file.resize(kernel.file.size() + 16);
+    std::memcpy(kernel.file.data() + it->second.offset, &allLanes, 4);
+  }
+  return it->second;
+}
+
+Reg Decoder::registerOf(uint32_t index) const {
+  return registers[functionIndex][index];
+}
+
+ptx::Type Decoder::getRegisterType(const ptx::Operand &operand) const {
+  return function->registers[operand.index].type;
+}
+
+size_t Decoder::getWidth(const ptx::Operand &operand) const {
+  ptx::Type type = getRegisterType(operand);
+  return type == ptx::Type::Pred ? 0 : ptx::getSizeInBytes(type);
+}
+
+Reg Decoder::dest(const ptx::Operand &operand, size_t bytes) {
+  if (operand.kind == ptx::Operand::Kind::Sink)
+    return scratch(bytes);
+  if (operand.kind != ptx::Operand::Kind::Register)
+    fail(operand.location, "'" + operand.name + "' is no register to write");
+  if (getWidth(operand) != bytes)
+    fail(operand.location,
+         "register '" + operand.name + "' is ." +
+             std::string(ptx::getName(getRegisterType(operand))) +
+             ", where the instruction writes " +
+             (bytes ? std::to_string(bytes * 8) + " bits"
+                    : std::string("a predicate")));
+  return registerOf(operand.index);
+}
+
+Reg Decoder::wideDest(const ptx::Operand &operand, size_t bytes,
+                      size_t &width) {
+  if (operand.kind == ptx::Operand::Kind::Sink) {
+    width = bytes;
+    return scratch(bytes);
+  }
+  if (operand.kind != ptx::Operand::Kind::Register)
+    fail(operand.location, "'" + operand.name + "' is no register to write");
+  width = getWidth(operand);
+  if (width < bytes)
+    fail(operand.location, "register '" + operand.name + "' is narrower than " +
+                               std::to_string(bytes * 8) + " bits");
+  return registerOf(operand.index);
+}
+
+uint64_t Decoder::immediateBits(const ptx::Operand &operand,
+                                ptx::Type type) const {
+  bool isFloatType = type == ptx::Type::F32 || type == ptx::Type::F64 ||
+                     type == ptx::Type::F16 || type == ptx::Type::BF16;
+  if (operand.kind == ptx::Operand::Kind::Integer)
+    return operand.bits;
+  if (operand.isSingle) {
+    if (type == ptx::Type::F64)
+      return std::bit_cast<uint64_t>(
+          double(std::bit_cast<float>(static_cast<uint32_t>(operand.bits))));
+    return operand.bits;
+  }
+  double value = std::bit_cast<double>(operand.bits);
+  if (type == ptx::Type::F32 ||
+      (!isFloatType && ptx::getSizeInBytes(type) == 4))
+    return std::bit_cast<uint32_t>(static_cast<float>(value));
+  if (ptx::getSizeInBytes(type) == 8)
+    return operand.bits;
+  fail(operand.location, "'" + operand.name + "' is no ." +
+                             std::string(ptx::getName(type)) + " immediate");
+}
+
+bool Decoder::staticAddress(const ptx::Operand &operand,
+                            uint64_t &address) const {
+  using Kind = ptx::Operand::Kind;
+  switch (operand.kind) {
+  case Kind::Global: {
+    const ptx::Variable &variable = module.variables[operand.index];
+    if (variable.space == ptx::StateSpace::Shared)
+      address = sharedBase + sharedOffsets.at(&variable);
+    else
+      address = getVariableAddress(module, variable);
+    break;
+  }
+  case Kind::Function:
+    address = functionWindow + (uint64_t(operand.index) + 1) * 16;
+    break;
+  case Kind::Variable: {
+    const ptx::Variable &variable = function->variables[operand.index];
+    if (variable.space != ptx::StateSpace::Shared)
+      return false;
+    address = sharedBase + sharedOffsets.at(&variable);
+    break;
+  }
+  case Kind::Param:
+    if (functionIndex != 0)
+      return false;
+    address = kernel.params[operand.index].offset;
+    break;
+  case Kind::Integer:
+    address = operand.bits;
+    break;
+  default:
+    return false;
+  }
+  address += operand.offset;
+  return true;
+}
+
+FrameSlot Decoder::frameSlot(const ptx::Operand &operand) const {
+  using Kind = ptx::Operand::Kind;
+  const KernelFunction &current = kernel.functions[functionIndex];
+  switch (operand.kind) {
+  case Kind::Variable:
+    return variables[functionIndex][operand.index];
+  case Kind::Param:
+    return current.params[operand.index];
+  case Kind::ReturnParam:
+    return current.returnParams[operand.index];
+  default:
+    fail(operand.location, "'" + operand.name + "' has no address");
+  }
+}
+
+Reg Decoder::wideSource(const ptx::Operand &operand, ptx::Type type,
+                        size_t &width) {
+  using Kind = ptx::Operand::Kind;
+  size_t bytes = type == ptx::Type::Pred ? 0 : ptx::getSizeInBytes(type);
+  width = bytes;
+  switch (operand.kind) {
+  case Kind::Register:
+    width = getWidth(operand);
+    if (width < bytes || (bytes == 0) != (width == 0))
+      fail(operand.location,
+           "register '" + operand.name + "' is ." +
+               std::string(ptx::getName(getRegisterType(operand))) +
+               ", where the instruction reads ." +
+               std::string(ptx::getName(type)));
+    if (operand.isMinus)
+      fail(operand.location, "a register takes no sign");
+    return registerOf(operand.index);
+  case Kind::Special: {
+    auto [it, isNew] = specials.try_emplace(operand.name);
+    if (isNew) {
+      size_t size = operand.name == "gridid" ? 8 : 4;
+      size =
+          std::max<size_t>(bytes, 2) < size ? size : std::max<size_t>(bytes, 4);
+      Reg reg = {static_cast<uint32_t>(kernel.file.size()), 0};
+      kernel.file.resize(kernel.file.size() + size * 32);
+      kernel.specials.push_back(
+          {operand.name, reg, static_cast<uint8_t>(size)});
+      it->second = reg;
+    }
+    for (const SpecialSlot &slot : kernel.specials)
+      if (slot.name == operand.name)
+        width = slot.bytes;
+    if (width == bytes)
+      return it->second;
+    // A view of another width: filled on its own.
+    std::string name = operand.name;
+    Reg reg = {static_cast<uint32_t>(kernel.file.size()), 0};
+    kernel.file.resize(kernel.file.size() + std::max<size_t>(bytes, 2) * 32);
+    kernel.specials.push_back({name, reg, static_cast<uint8_t>(bytes)});
+    width = bytes;
+    return reg;
+  }
+  case Kind::Integer:
+  case Kind::Float:
+    if (!bytes) {
+      fail(operand.location,
+           "a predicate is wanted, got '" + operand.name + "'");
+    }
+    return constant(immediateBits(operand, type), bytes);
+  default: {
+    uint64_t address;
+    if (bytes && staticAddress(operand, address))
+      return constant(address, bytes);
+    fail(operand.location, "'" + operand.name + "' is no value of type ." +
+                               std::string(ptx::getName(type)));
+  }
+  }
+}
+
+Reg Decoder::source(const ptx::Operand &operand, ptx::Type type) {
+  size_t width;
+  Reg reg = wideSource(operand, type, width);
+  size_t bytes = type == ptx::Type::Pred ? 0 : ptx::getSizeInBytes(type);
+  if (width != bytes)
+    fail(operand.location, "register '" + operand.name + "' is wider than ." +
+                               std::string(ptx::getName(type)));
+  return reg;
+}
+
+bool Decoder::isInteger(const ptx::Operand &operand, int64_t &value) const {
+  if (operand.kind != ptx::Operand::Kind::Integer)
+    return false;
+  value = static_cast<int64_t>(operand.bits);
+  return true;
+}
+
+int64_t Decoder::integer(const ptx::Operand &operand,
+                         std::string_view what) const {
+  int64_t value;
+  if (!isInteger(operand, value))
+    fail(operand.location, std::string(what) + " must be an integer constant");
+  return value;
+}
+
+uint32_t Decoder::addList(std::span<const Reg> regs) {
+  uint32_t begin = kernel.lists.size();
+  kernel.lists.insert(kernel.lists.end(), regs.begin(), regs.end());
+  return begin;
+}
+
+void Decoder::setList(Inst &inst, std::span<const Reg> regs) {
+  inst.list = addList(regs);
+  inst.listSize = regs.size();
+}
+
+Decoder::Address Decoder::address(const ptx::Operand &operand) {
+  using Kind = ptx::Operand::Kind;
+  if (operand.kind != Kind::Address)
+    fail(operand.location, "an address in brackets is wanted");
+  const ptx::Operand &base = operand.parts.at(0);
+  Address result;
+  result.offset = operand.offset;
+  if (base.kind == Kind::Register) {
+    size_t width = getWidth(base);
+    if (width != 4 && width != 8)
+      fail(base.location,
+           "an address is 32 or 64 bits wide, '" + base.name + "' is not");
+    result.kind = width == 8 ? Address64 : Address32;
+    result.base = registerOf(base.index);
+    return result;
+  }
+  uint64_t fixed;
+  if (staticAddress(base, fixed)) {
+    result.kind = AddressConstant;
+    result.offset += static_cast<int64_t>(fixed);
+    return result;
+  }
+  result.kind = AddressFrame;
+  result.offset += frameSlot(base).offset + base.offset;
+  return result;
+}
+
+void Decoder::address(const ptx::Operand &operand, Inst &inst) {
+  Address found = address(operand);
+  inst.flags[0] = found.kind;
+  inst.a = found.base;
+  inst.imm = found.offset;
+}
+
+uint32_t Decoder::functionOf(const ptx::Operand &operand) {
+  const ptx::Function &callee = module.functions[operand.index];
+  if (callee.isDeclaration)
+    fail(operand.location,
+         "'" + callee.name + "' is called and nowhere defined");
+  return addFunction(callee);
+}
+
+uint32_t Decoder::addFunction(const ptx::Function &callee) {
+  auto [it, isNew] =
+      kernel.functionIndex.try_emplace(&callee, kernel.functions.size());
+  if (isNew) {
+    kernel.functions.emplace_back();
+    kernel.functions.back().ptx = &callee;
+    registers.emplace_back();
+    variables.emplace_back();
+    layOutFunction(it->second);
+  }
+  return it->second;
+}
+
+void Decoder::addAllFunctions() {
+  for (const ptx::Function &callee : module.functions)
+    if (!callee.isEntry && !callee.isDeclaration)
+      addFunction(callee);
+}
+
+static uint32_t alignTo(uint64_t value, uint64_t alignment) {
+  alignment = std::max<uint64_t>(alignment, 1);
+  return static_cast<uint32_t>((value + alignment - 1) / alignment * alignment);
+}
+
+void Decoder::addShared(const ptx::Variable &variable, const void *key) {
+  if (sharedOffsets.count(key))
+    return;
+  kernel.sharedAlignment =
+      std::max<uint32_t>(kernel.sharedAlignment, variable.alignment);
+  if (!variable.bytes)
+    return; // Dynamic shared memory: placed behind everything else.
+  uint32_t offset = alignTo(kernel.staticShared, variable.alignment);
+  sharedOffsets[key] = offset;
+  kernel.shared.push_back(
+      {variable.name, offset, static_cast<uint32_t>(variable.bytes)});
+  uint64_t end = offset + variable.bytes;
+  if (end > (uint64_t(1) << 24))
+    fail(variable.location, "the shared variables exceed 16 MB");
+  kernel.staticShared = static_cast<uint32_t>(end);
+}
+
+void Decoder::collectShared(const ptx::Function &current) {
+  for (const ptx::Variable &variable : current.variables)
+    if (variable.space == ptx::StateSpace::Shared)
+      addShared(variable, &variable);
+}
+
+/// Module variables that an instruction of `function` names.
+static void findUsed(const ptx::Operand &operand, std::vector<bool> &used) {
+  if (operand.kind == ptx::Operand::Kind::Global)
+    used[operand.index] = true;
+  for (const ptx::Operand &part : operand.parts)
+    findUsed(part, used);
+}
+
+static void findCalled(const ptx::Operand &operand, std::vector<bool> &called) {
+  if (operand.kind == ptx::Operand::Kind::Function)
+    called[operand.index] = true;
+  for (const ptx::Operand &part : operand.parts)
+    findCalled(part, called);
+}
+
+void Decoder::layOutEntry() {
+  const ptx::Function &entry = *kernel.entry;
+  uint64_t offset = 0;
+  for (const ptx::Variable &param : entry.params) {
+    offset = alignTo(offset,
+                     std::max<uint64_t>(
+                         param.alignment,
+                         param.isArray ? 1 : ptx::getSizeInBytes(param.type)));
+    kernel.params.push_back(
+        {static_cast<uint32_t>(offset), static_cast<uint32_t>(param.bytes)});
+    offset += param.bytes;
+  }
+  if (offset > 32764)
+    fail(entry.location,
+         "the parameters of '" + entry.name + "' exceed 32764 bytes");
+  kernel.paramBytes = static_cast<uint32_t>(offset);
+
+  // Shared variables of whatever the entry may reach, in the text's order.
+  std::vector<bool> used(module.variables.size());
+  std::vector<bool> reached(module.functions.size());
+  std::vector<const ptx::Function *> work = {&entry};
+  std::vector<const ptx::Function *> order = {&entry};
+  while (!work.empty()) {
+    const ptx::Function *current = work.back();
+    work.pop_back();
+    std::vector<bool> called(module.functions.size());
+    for (const ptx::Instruction &instruction : current->instructions)
+      for (const ptx::Operand &operand : instruction.operands) {
+        findUsed(operand, used);
+        findCalled(operand, called);
+      }
+    for (size_t i = 0; i < called.size(); ++i)
+      if (called[i] && !reached[i]) {
+        reached[i] = true;
+        work.push_back(&module.functions[i]);
+        order.push_back(&module.functions[i]);
+      }
+  }
+  for (size_t i = 0; i < used.size(); ++i)
+    if (used[i] && module.variables[i].space == ptx::StateSpace::Shared)
+      addShared(module.variables[i], &module.variables[i]);
+  for (const ptx::Function *current : order)
+    collectShared(*current);
+  uint32_t dynamicStart = alignTo(kernel.staticShared, kernel.sharedAlignment);
+  for (size_t i = 0; i < used.size(); ++i)
+    if (used[i] && module.variables[i].space == ptx::StateSpace::Shared &&
+        !module.variables[i].bytes)
+      sharedOffsets[&module.variables[i]] = dynamicStart;
+  for (const ptx::Function *current : order)
+    for (const ptx::Variable &variable : current->variables)
+      if (variable.space == ptx::StateSpace::Shared && !variable.bytes)
+        sharedOffsets[&variable] = dynamicStart;
+}
+
+void Decoder::layOutFunction(uint32_t index) {
+  const ptx::Function &current = *kernel.functions[index].ptx;
+  uint32_t firstId = kernel.endId;
+  auto firstOffset = static_cast<uint32_t>(kernel.file.size());
+  for (const ptx::Register &reg : current.registers)
+    registers[index].push_back(allocate(
+        reg.type == ptx::Type::Pred ? 0 : ptx::getSizeInBytes(reg.type)));
+  KernelFunction &made = kernel.functions[index];
+  made.firstId = firstId;
+  made.endId = kernel.endId;
+  made.firstOffset = firstOffset;
+  made.endOffset = static_cast<uint32_t>(kernel.file.size());
+  uint64_t frame = 0;
+  auto place = [&](const ptx::Variable &variable) {
+    frame = alignTo(frame, std::max<uint64_t>(variable.alignment, 4));
+    FrameSlot slot = {static_cast<uint32_t>(frame),
+                      static_cast<uint32_t>(variable.bytes)};
+    frame += variable.bytes;
+    if (frame > 512 * 1024)
+      fail(variable.location, "the local variables exceed 512 KB");
+    return slot;
+  };
+  if (index != 0) {
+    for (size_t i = 0; i < current.params.size(); ++i) {
+      made.params.push_back(place(current.params[i]));
+      uint32_t reg = i < current.paramRegisters.size()
+                         ? current.paramRegisters[i]
+                         : noIndex;
+      made.paramRegs.push_back(reg == noIndex ? Reg() : registers[index][reg]);
+    }
+    for (size_t i = 0; i < current.returnParams.size(); ++i) {
+      made.returnParams.push_back(place(current.returnParams[i]));
+      uint32_t reg = i < current.returnRegisters.size()
+                         ? current.returnRegisters[i]
+                         : noIndex;
+      made.returnRegs.push_back(reg == noIndex ? Reg() : registers[index][reg]);
+    }
+  }
+  for (const ptx::Variable &variable : current.variables)
+    variables[index].push_back(variable.space == ptx::StateSpace::Shared
+                                   ? FrameSlot()
+                                   : place(variable));
+  made.frameBytes = alignTo(frame, 16);
+}
+
+void Decoder::decodeFunction(uint32_t index) {
+  functionIndex = index;
+  function = kernel.functions[index].ptx;
+  auto begin = static_cast<uint32_t>(kernel.code.size());
+  kernel.functions[index].begin = begin;
+  for (const ptx::Instruction &instruction : function->instructions) {
+    auto found = table.find(instruction.opcode);
+    if (found == table.end())
+      fail(instruction.location,
+           "unknown instruction '" + instruction.str() + "'");
+    Inst inst;
+    inst.location = instruction.location;
+    inst.function = index;
+    if (instruction.hasGuard) {
+      inst.hasGuard = true;
+      inst.isGuardNegated = instruction.isGuardNegated;
+      inst.guard = registerOf(instruction.guard);
+    }
+    Modifiers modifiers(instruction);
+    found->second(*this, modifiers, instruction, inst);
+    if (std::string_view left = modifiers.getLeft(); !left.empty())
+      failUnsupported(instruction,
+                      "the modifier '." + std::string(left) + "' here");
+    if (!inst.run)
+      failUnsupported(instruction, "these types");
+    kernel.code.push_back(inst);
+  }
+  // Control that runs off the end returns.
+  ptx::Instruction end;
+  end.opcode = "ret";
+  end.location = function->instructions.empty()
+                     ? function->location
+                     : function->instructions.back().location;
+  Inst inst;
+  inst.location = end.location;
+  inst.function = index;
+  Modifiers none(end);
+  table.at("ret")(*this, none, end, inst);
+  kernel.code.push_back(inst);
+  kernel.functions[index].end = static_cast<uint32_t>(kernel.code.size());
+  // Labels and tables count within the function until here.
+  for (uint32_t i = begin; i < kernel.code.size(); ++i)
+    if (kernel.code[i].role == Role::Branch)
+      kernel.code[i].target += begin;
+  // brx.idx names tables by their number in the function.
+  for (uint32_t i = begin; i < kernel.code.size(); ++i)
+    if (kernel.code[i].role == Role::Table)
+      kernel.code[i].imm += static_cast<int64_t>(kernel.tables.size());
+  for (const auto &labels : function->branchTargets) {
+    std::vector<uint32_t> targets;
+    for (uint32_t label : labels)
+      targets.push_back(label + begin);
+    kernel.tables.push_back(std::move(targets));
+  }
+}
+
+void Decoder::markRecursion() {
+  // A function that reaches itself through calls keeps its registers.
+  size_t count = kernel.functions.size();
+  std::vector<std::vector<bool>> reaches(count, std::vector<bool>(count));
+  for (const Inst &inst : kernel.code)
+    if (inst.role == Role::Call) {
+      if (inst.target == noIndex)
+        for (size_t callee = 1; callee < count; ++callee)
+          reaches[inst.function][callee] = true;
+      else
+        reaches[inst.function][inst.target] = true;
+    }
+  for (size_t k = 0; k < count; ++k)
+    for (size_t i = 0; i < count; ++i)
+      if (reaches[i][k])
+        for (size_t j = 0; j < count; ++j)
+          if (reaches[k][j])
+            reaches[i][j] = true;
+  for (size_t i = 0; i < count; ++i)
+    kernel.functions[i].isRecursive = reaches[i][i];
+}
+
+Kernel Decoder::decode() {
+  layOutEntry();
+  kernel.functions.emplace_back();
+  kernel.functions.back().ptx = kernel.entry;
+  kernel.functionIndex[kernel.entry] = 0;
+  registers.emplace_back();
+  variables.emplace_back();
+  layOutFunction(0);
+  // Decoding finds further functions through calls.
+  for (uint32_t i = 0; i < kernel.functions.size(); ++i)
+    decodeFunction(i);
+  markRecursion();
+  findJoins(kernel);
+  return std::move(kernel);
+}
+
+Kernel emulator::decodeKernel(const ptx::Module &module,
+                              const ptx::Function &entry) {
+  return Decoder(module, entry).decode();
+}
