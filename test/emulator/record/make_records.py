@@ -15,7 +15,6 @@ The file, gzip of safetensors:
 Needs Python 3 and libcuda alone. About 20 seconds.
 """
 import argparse
-import ctypes
 import gzip
 import json
 import os
@@ -29,71 +28,12 @@ import make_table
 import values
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+from cuda_driver import Cuda  # noqa: E402
 
 
 def makePtx(table, entry):
     return table["template"].replace("$BODY$", make_table.makeBody(entry))
-
-
-class Cuda:
-    """As much of the driver's interface as a launch needs."""
-
-    def __init__(self):
-        self.lib = ctypes.CDLL("libcuda.so.1")
-        self.call("cuInit", 0)
-        device, self.context = ctypes.c_int(), ctypes.c_void_p()
-        self.call("cuDeviceGet", ctypes.byref(device), 0)
-        self.call("cuDevicePrimaryCtxRetain", ctypes.byref(self.context), device)
-        self.call("cuCtxSetCurrent", self.context)
-        name = ctypes.create_string_buffer(128)
-        self.call("cuDeviceGetName", name, 128, device)
-        self.name = name.value.decode()
-        version = ctypes.c_int()
-        self.call("cuDriverGetVersion", ctypes.byref(version))
-        self.driver = version.value
-
-    def call(self, function, *args):
-        status = getattr(self.lib, function)(*args)
-        if status != 0:
-            text = ctypes.c_char_p()
-            self.lib.cuGetErrorString(status, ctypes.byref(text))
-            raise RuntimeError(f"{function}: {(text.value or b'?').decode()} ({status})")
-
-    def allocate(self, size):
-        pointer = ctypes.c_uint64()
-        self.call("cuMemAlloc_v2", ctypes.byref(pointer), ctypes.c_size_t(size))
-        return pointer
-
-    def load(self, ptx):
-        log = ctypes.create_string_buffer(4096)
-        options = (ctypes.c_int * 2)(5, 6)  # CU_JIT_ERROR_LOG_BUFFER, its size
-        settings = (ctypes.c_void_p * 2)(ctypes.addressof(log), 4096)
-        module = ctypes.c_void_p()
-        try:
-            self.call("cuModuleLoadDataEx", ctypes.byref(module), ptx.encode() + b"\0", 2, options, settings)
-        except RuntimeError as error:
-            raise RuntimeError(f"{error}: {log.value.decode(errors='replace').strip()}") from None
-        return module
-
-    def run(self, ptx, inputs, count):
-        """The bytes that `record` writes for `count` elements."""
-        module = self.load(ptx)
-        function = ctypes.c_void_p()
-        self.call("cuModuleGetFunction", ctypes.byref(function), module, b"record")
-        result = ctypes.create_string_buffer(len(inputs))
-        source, target = self.allocate(len(inputs)), self.allocate(len(inputs))
-        self.call("cuMemcpyHtoD_v2", source, inputs, ctypes.c_size_t(len(inputs)))
-        self.call("cuMemsetD8_v2", target, ctypes.c_ubyte(0), ctypes.c_size_t(len(inputs)))
-        number = ctypes.c_uint32(count)
-        args = (ctypes.c_void_p * 3)(*(ctypes.addressof(x) for x in (source, target, number)))
-        block = min(count, 128)
-        self.call("cuLaunchKernel", function, (count + block - 1) // block, 1, 1, block, 1, 1, 0, None, args, None)
-        self.call("cuCtxSynchronize")
-        self.call("cuMemcpyDtoH_v2", result, target, ctypes.c_size_t(len(inputs)))
-        self.call("cuMemFree_v2", source)
-        self.call("cuMemFree_v2", target)
-        self.call("cuModuleUnload", module)
-        return result.raw
 
 
 LETTERS = {8: "B", 16: "H", 32: "I", 64: "Q"}
@@ -118,6 +58,17 @@ def writeSafetensors(path, tensors, metadata):
         packedFile.write(struct.pack("<Q", len(text)) + text + b"".join(data))
 
 
+def run(cuda, ptx, inputs, count):
+    """The bytes that `record` writes for `count` elements."""
+    module = cuda.load(ptx)
+    block = min(count, 128)
+    case = {"entry": "record", "grid": ((count + block - 1) // block, 1, 1), "block": (block, 1, 1),
+            "args": ["in", "out", f"u32:{count}"]}
+    result = cuda.run(module, case, {"in": inputs, "out": bytes(len(inputs))})
+    cuda.unload(module)
+    return result["out"]
+
+
 def record(table, folder):
     cuda = Cuda()
     sets, stride = values.makeSets(), table["stride"]
@@ -131,7 +82,7 @@ def record(table, folder):
             for e, value in enumerate(column):
                 struct.pack_into("<Q", inputs, e * stride + 8 * k, value)
         try:
-            raw = cuda.run(makePtx(table, entry), bytes(inputs), count)
+            raw = run(cuda, makePtx(table, entry), bytes(inputs), count)
         except RuntimeError as error:
             failures[entry["name"]] = str(error)
             print(f"FAILED {entry['name']}: {error}", file=sys.stderr)
