@@ -60,6 +60,8 @@ function(fk_compile_kernels result)
       COMMAND "${FK_NVCC}" -ccbin "${FK_CUDA_HOST_COMPILER}" -std=c++17 -O3 -I .
               -Werror all-warnings -arch=compute_${FK_CUDA_ARCH} -ptx "${folder}/${unit}.cu" -o "${ptx}"
               -MD -MF "${ptx}.d"
+      # CMake takes relative names in it as the build folder's: each unit would be built every time.
+      COMMAND sed -i -E "s@(^ +| : )(\\./)?([A-Za-z])@\\1${CMAKE_SOURCE_DIR}/\\3@" "${ptx}.d"
       DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${unit}.cu" "${FK_NVCC}"
       DEPFILE "${ptx}.d"
       WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}"
