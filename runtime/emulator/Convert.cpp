@@ -173,6 +173,10 @@ float fk::emulator::f8ToF32(uint8_t bits, FloatType from) {
 }
 
 uint32_t fk::emulator::f32ToTF32(float x, ConvertMode mode) {
+  // The GPU adds half a unit to the bits of a number and clears the low ones,
+  // a NaN's too: one whose payload lies there becomes infinite.
+  if (mode.rounding == Rounding::NearestAway && isNaN(x))
+    return toBits(x) & ~((1u << tf32Shift) - 1);
   return static_cast<uint32_t>(
       convertFloat(toBits(x), FloatType::F32, FloatType::TF32, mode));
 }

@@ -238,8 +238,8 @@ uint16_t f16PairToF8(uint32_t pair, FloatType to, bool relu);
 uint32_t f8ToF16Pair(uint16_t bytes, FloatType from, bool relu);
 /// One fp8 number.
 float f8ToF32(uint8_t bits, FloatType from);
-/// cvt.{rna,rn,rz}.tf32.f32: the low 13 bits of the result are zero; NaN is
-/// 0x7fffffff.
+/// cvt.{rna,rn,rz}.tf32.f32: the low 13 bits of the result are zero. A NaN is
+/// 0x7fffffff, but keeps its upper bits under .rna.
 uint32_t f32ToTF32(float x, ConvertMode mode);
 
 /// cvt.pack.sat.{u16,s16}.s32 d, a, b: a above b, each clamped.

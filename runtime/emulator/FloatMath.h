@@ -278,11 +278,11 @@ constexpr float minMaxF32(float a, float b, MinMaxMode mode) {
     result = toFloat((toBits(result) & 0x7fffffff) | sign);
   return canonical(result);
 }
-/// min and max of f64; NaN only where both are.
+/// min and max of f64; NaN only where both are: the second one.
 constexpr double minMaxF64(double a, double b, bool isMax) {
   double result = pickMinMax(a, b, isMax);
   result = isNaN(b) ? a : result;
-  return isNaN(a) ? (isNaN(b) ? quiet(a) : b) : result;
+  return isNaN(a) ? (isNaN(b) ? quiet(b) : b) : result;
 }
 
 //===-- f64 ---------------------------------------------------------------===//

@@ -146,11 +146,10 @@ template <class T> constexpr T divide(T a, T b) {
       return subWrap<T>(0, a);
   return static_cast<T>(a / b);
 }
-/// The remainder by zero is all ones too in 32 and 64 bits; in 16 bits the GPU
-/// takes the dividend less zero times the quotient.
+/// The remainder by zero is all ones too.
 template <class T> constexpr T remainder(T a, T b) {
   if (b == 0)
-    return sizeof(T) == 2 ? a : static_cast<T>(~T(0));
+    return static_cast<T>(~T(0));
   if constexpr (std::is_signed_v<T>)
     if (b == -1)
       return 0;
