@@ -45,7 +45,7 @@ namespace fk::emulator {
 //===-- In double ---------------------------------------------------------===//
 
 /// 2^x for |x| < 1000, clamped there; NaN gives some NaN.
-constexpr double exp2Core(double x) {
+FK_LANE constexpr double exp2Core(double x) {
   x = x > 1000.0 ? 1000.0 : x;
   x = x < -1000.0 ? -1000.0 : x;
   // Adding 1.5 * 2^52 leaves the nearest integer in the low bits.
@@ -68,7 +68,7 @@ constexpr double exp2Core(double x) {
 }
 
 /// log2 of a positive, finite, normal x.
-constexpr double log2Core(double x) {
+FK_LANE constexpr double log2Core(double x) {
   // x = 2^k * m with m in [sqrt(1/2), sqrt(2)).
   uint64_t biased = toBits(x) - 0x3fe6a09e667f3bcd + (uint64_t(1024) << 52);
   uint64_t k = biased >> 52; // the exponent + 1024
@@ -90,7 +90,7 @@ constexpr double log2Core(double x) {
 }
 
 /// The sine of `turns` whole turns, a quarter turn later where isCosine.
-inline double sinTurnsCore(double turns, bool isCosine) {
+FK_LANE inline double sinTurnsCore(double turns, bool isCosine) {
   double quarters = turns * 4.0;
   double nearest = __builtin_roundeven(quarters);
   double r = (quarters - nearest) * 1.57079632679489661923; // |r| < pi / 4
@@ -114,11 +114,11 @@ inline double sinTurnsCore(double turns, bool isCosine) {
   c = c * z + 1.0 / 24;
   c = c * z - 0.5;
   c = c * z + 1.0;
-  double value = quadrant == 1.0 || quadrant == 3.0 ? c : s;
+  double value = (quadrant == 1.0) | (quadrant == 3.0) ? c : s;
   return quadrant >= 2.0 ? -value : value;
 }
 
-constexpr double tanhCore(double x) {
+FK_LANE constexpr double tanhCore(double x) {
   double y = x * x;
   double small = x * (((y + 378.0) * y + 17325.0) * y + 135135.0) /
                  (((28.0 * y + 3150.0) * y + 62370.0) * y + 135135.0);
@@ -136,14 +136,14 @@ inline float sqrtApproxF32(float x, bool flush) {
   return sqrtF32(x, {Rounding::NearestEven, flush, false});
 }
 /// -0 and, flushed, negative subnormals give -inf; other negatives NaN.
-inline float rsqrtApproxF32(float x, bool flush) {
+FK_LANE inline float rsqrtApproxF32(float x, bool flush) {
   double root = __builtin_sqrt(static_cast<double>(flushIf(flush, x)));
   return finish(static_cast<float>(1.0 / root), {.flush = flush});
 }
 
 /// a times the reciprocal of b, which is zero from 2^126 on: the quotient is 0
 /// there, and NaN for an infinite a.
-inline float divApproxF32(float a, float b, bool flush) {
+FK_LANE inline float divApproxF32(float a, float b, bool flush) {
   if (!flush) {
     // A subnormal divisor is scaled to a normal one, together with a.
     bool isSubnormal = (toBits(b) & 0x7f800000) == 0;
@@ -154,7 +154,7 @@ inline float divApproxF32(float a, float b, bool flush) {
   FloatMode mode = {.flush = flush};
   return mulF32(a, rcpF32(b, {.flush = true}), mode);
 }
-inline float divFullF32(float a, float b, bool flush) {
+FK_LANE inline float divFullF32(float a, float b, bool flush) {
   a = flushIf(flush, a);
   b = flushIf(flush, b);
   float magnitude = toFloat(toBits(b) & 0x7fffffff);
@@ -164,11 +164,11 @@ inline float divFullF32(float a, float b, bool flush) {
   return mulF32(a * scale, rcpF32(b * scale, {.flush = true}), mode);
 }
 
-constexpr float ex2ApproxF32(float x, bool flush) {
+FK_LANE constexpr float ex2ApproxF32(float x, bool flush) {
   return finish(static_cast<float>(exp2Core(x)), {.flush = flush});
 }
 
-constexpr float lg2ApproxF32(float x, bool flush) {
+FK_LANE constexpr float lg2ApproxF32(float x, bool flush) {
   x = flushIf(flush, x);
   float infinity = toFloat(0x7f800000);
   float result = static_cast<float>(log2Core(x));
@@ -178,7 +178,7 @@ constexpr float lg2ApproxF32(float x, bool flush) {
 }
 
 /// As the GPU does: the argument in turns is a float, rounded toward zero.
-inline float sinCosApproxF32(float x, bool flush, bool isCosine) {
+FK_LANE inline float sinCosApproxF32(float x, bool flush, bool isCosine) {
   x = flushIf(flush, x);
   float turns =
       mulF32(x, 0.15915493667125701904f, {Rounding::TowardZero, flush, false});
@@ -193,19 +193,20 @@ inline float cosApproxF32(float x, bool flush) {
   return sinCosApproxF32(x, flush, true);
 }
 
-constexpr float tanhApproxF32(float x) {
+FK_LANE constexpr float tanhApproxF32(float x) {
   return finish(static_cast<float>(tanhCore(x)), {});
 }
 
 //===-- f16, bf16 ---------------------------------------------------------===//
 
 /// ex2.approx.f16 (no .ftz) and ex2.approx.ftz.bf16.
-template <HalfType H> constexpr uint16_t ex2ApproxHalf(uint16_t x, bool flush) {
+template <HalfType H>
+FK_LANE constexpr uint16_t ex2ApproxHalf(uint16_t x, bool flush) {
   using T = HalfTraits<H>;
   double result = exp2Core(T::toFloat(flushHalfIf<H>(flush, x)));
   return finishHalf<H>(T::fromDouble(result), {.flush = flush});
 }
-template <HalfType H> constexpr uint16_t tanhApproxHalf(uint16_t x) {
+template <HalfType H> FK_LANE constexpr uint16_t tanhApproxHalf(uint16_t x) {
   using T = HalfTraits<H>;
   return T::fromDouble(tanhCore(T::toFloat(x)));
 }

@@ -149,7 +149,7 @@ inline double integralF64(double x, FloatMode mode) {
 /// top bit where f64 or a 64-bit integer takes part. f16 and bf16 come as
 /// float.
 template <class To, class From>
-inline To floatToInt(From x, Rounding rounding, bool flush = false) {
+FK_LANE inline To floatToInt(From x, Rounding rounding, bool flush = false) {
   static_assert(std::is_floating_point_v<From>);
   if constexpr (sizeof(From) == 4)
     x = flushIf(flush, x);

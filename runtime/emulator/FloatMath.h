@@ -36,6 +36,15 @@
 #pragma clang fp contract(off)
 #endif
 
+/// On a lane's function, that it is inlined into the loop over lanes whatever
+/// its size; before a statement, the same for the calls in it.
+#define FK_LANE [[gnu::always_inline]]
+#if defined(__clang__)
+#define FK_INLINE_CALL [[clang::always_inline]]
+#else
+#define FK_INLINE_CALL
+#endif
+
 namespace fk::emulator {
 
 enum class Rounding : uint8_t {
@@ -123,9 +132,9 @@ constexpr float finish(float x, FloatMode mode) {
 /// inexact. A later rounding to 51 bits or fewer, in any mode, is then right.
 constexpr double roundToOdd(double sum, double error) {
   uint64_t bits = toBits(sum);
-  bool isInexact = error > 0 || error < 0;
+  bool isInexact = (error > 0) | (error < 0);
   uint64_t step = (error > 0) == (sum > 0) ? 1 : ~uint64_t(0);
-  return toDouble(isInexact && !(bits & 1) ? bits + step : bits);
+  return toDouble(isInexact & !(bits & 1) ? bits + step : bits);
 }
 
 /// The rest of s = a + b (Knuth); of no value where s is not finite.
@@ -143,7 +152,7 @@ constexpr float nextAbove(float x) {
 }
 
 /// double to float in any mode but NearestAway; NaN stays some NaN.
-constexpr float roundToFloat(double x, Rounding rounding) {
+FK_LANE constexpr float roundToFloat(double x, Rounding rounding) {
   float nearest = static_cast<float>(x);
   if (rounding == Rounding::NearestEven)
     return nearest;
@@ -171,14 +180,14 @@ constexpr double fixZeroSum(double sum, double a, double b, Rounding rounding) {
 //===-- f32 ---------------------------------------------------------------===//
 
 /// a + b of values that double holds exactly, rounded once.
-constexpr float addDirected(double a, double b, Rounding rounding) {
+FK_LANE constexpr float addDirected(double a, double b, Rounding rounding) {
   double sum = a + b;
   double error = sumError(a, b, sum);
   return roundToFloat(fixZeroSum(roundToOdd(sum, error), a, b, rounding),
                       rounding);
 }
 
-constexpr float addF32(float a, float b, FloatMode mode = {}) {
+FK_LANE constexpr float addF32(float a, float b, FloatMode mode = {}) {
   a = flushIf(mode.flush, a);
   b = flushIf(mode.flush, b);
   return finish(mode.rounding == Rounding::NearestEven
@@ -186,10 +195,10 @@ constexpr float addF32(float a, float b, FloatMode mode = {}) {
                     : addDirected(a, b, mode.rounding),
                 mode);
 }
-constexpr float subF32(float a, float b, FloatMode mode = {}) {
+FK_LANE constexpr float subF32(float a, float b, FloatMode mode = {}) {
   return addF32(a, -b, mode);
 }
-constexpr float mulF32(float a, float b, FloatMode mode = {}) {
+FK_LANE constexpr float mulF32(float a, float b, FloatMode mode = {}) {
   a = flushIf(mode.flush, a);
   b = flushIf(mode.flush, b);
   return finish(mode.rounding == Rounding::NearestEven
@@ -197,7 +206,7 @@ constexpr float mulF32(float a, float b, FloatMode mode = {}) {
                     : roundToFloat(static_cast<double>(a) * b, mode.rounding),
                 mode);
 }
-inline float fmaF32(float a, float b, float c, FloatMode mode = {}) {
+FK_LANE inline float fmaF32(float a, float b, float c, FloatMode mode = {}) {
   a = flushIf(mode.flush, a);
   b = flushIf(mode.flush, b);
   c = flushIf(mode.flush, c);
@@ -212,7 +221,7 @@ inline float fmaF32(float a, float b, float c, FloatMode mode = {}) {
 
 /// div.rn, .rz, .rm, .rp. The remainder of a nearest quotient is exact, and its
 /// sign says on which side the quotient lies.
-inline float divF32(float a, float b, FloatMode mode = {}) {
+FK_LANE inline float divF32(float a, float b, FloatMode mode = {}) {
   a = flushIf(mode.flush, a);
   b = flushIf(mode.flush, b);
   if (mode.rounding == Rounding::NearestEven)
@@ -225,7 +234,7 @@ inline float divF32(float a, float b, FloatMode mode = {}) {
 inline float rcpF32(float a, FloatMode mode = {}) {
   return divF32(1.0f, a, mode);
 }
-inline float sqrtF32(float a, FloatMode mode = {}) {
+FK_LANE inline float sqrtF32(float a, FloatMode mode = {}) {
   a = flushIf(mode.flush, a);
   if (mode.rounding == Rounding::NearestEven)
     return finish(std::sqrt(a), mode);
@@ -262,7 +271,7 @@ template <class T> constexpr T pickMinMax(T a, T b, bool isMax) {
   bool isBelow = a < b || (a == b && signBit(a));
   return isBelow == isMax ? b : a;
 }
-constexpr float minMaxF32(float a, float b, MinMaxMode mode) {
+FK_LANE constexpr float minMaxF32(float a, float b, MinMaxMode mode) {
   a = flushIf(mode.flush, a);
   b = flushIf(mode.flush, b);
   uint32_t sign = (toBits(a) ^ toBits(b)) & 0x80000000;

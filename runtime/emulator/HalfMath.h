@@ -82,29 +82,29 @@ template <HalfType H> constexpr uint16_t finishHalf(uint16_t x, HalfMode mode) {
 }
 
 template <HalfType H>
-constexpr uint16_t addHalf(uint16_t a, uint16_t b, HalfMode mode = {}) {
+FK_LANE constexpr uint16_t addHalf(uint16_t a, uint16_t b, HalfMode mode = {}) {
   using T = HalfTraits<H>;
   float x = T::toFloat(flushHalfIf<H>(mode.flush, a));
   float y = T::toFloat(flushHalfIf<H>(mode.flush, b));
   return finishHalf<H>(T::fromFloat(x + y), mode);
 }
 template <HalfType H>
-constexpr uint16_t subHalf(uint16_t a, uint16_t b, HalfMode mode = {}) {
+FK_LANE constexpr uint16_t subHalf(uint16_t a, uint16_t b, HalfMode mode = {}) {
   using T = HalfTraits<H>;
   float x = T::toFloat(flushHalfIf<H>(mode.flush, a));
   float y = T::toFloat(flushHalfIf<H>(mode.flush, b));
   return finishHalf<H>(T::fromFloat(x - y), mode);
 }
 template <HalfType H>
-constexpr uint16_t mulHalf(uint16_t a, uint16_t b, HalfMode mode = {}) {
+FK_LANE constexpr uint16_t mulHalf(uint16_t a, uint16_t b, HalfMode mode = {}) {
   using T = HalfTraits<H>;
   float x = T::toFloat(flushHalfIf<H>(mode.flush, a));
   float y = T::toFloat(flushHalfIf<H>(mode.flush, b));
   return finishHalf<H>(T::fromFloat(x * y), mode);
 }
 template <HalfType H>
-constexpr uint16_t fmaHalf(uint16_t a, uint16_t b, uint16_t c,
-                           HalfMode mode = {}) {
+FK_LANE constexpr uint16_t fmaHalf(uint16_t a, uint16_t b, uint16_t c,
+                                   HalfMode mode = {}) {
   using T = HalfTraits<H>;
   double x = T::toFloat(flushHalfIf<H>(mode.flush, a));
   double y = T::toFloat(flushHalfIf<H>(mode.flush, b));
@@ -131,7 +131,7 @@ constexpr uint16_t absHalf(uint16_t a, bool flush = false) {
 
 /// min and max with every modifier (MinMaxMode), as minMaxF32.
 template <HalfType H>
-constexpr uint16_t minMaxHalf(uint16_t a, uint16_t b, MinMaxMode mode) {
+FK_LANE constexpr uint16_t minMaxHalf(uint16_t a, uint16_t b, MinMaxMode mode) {
   a = flushHalfIf<H>(mode.flush, a);
   b = flushHalfIf<H>(mode.flush, b);
   auto sign = static_cast<uint16_t>((a ^ b) & 0x8000);
@@ -162,10 +162,14 @@ constexpr bool compareHalf(uint16_t a, uint16_t b, FloatCompare compare,
                       T::toFloat(flushHalfIf<H>(flush, b)), compare);
 }
 
-/// An instruction on pairs: `fn` on the lower halves and on the upper ones.
+/// An instruction on pairs: `fn` on the lower halves and on the upper ones,
+/// inlined, so that a loop over pairs vectorises.
 template <class Fn, class... Pairs>
 constexpr uint32_t mapHalfPair(Fn fn, Pairs... pairs) {
-  return packPair(fn(highHalf(pairs)...), fn(lowHalf(pairs)...));
+  uint16_t high, low;
+  FK_INLINE_CALL high = fn(highHalf(pairs)...);
+  FK_INLINE_CALL low = fn(lowHalf(pairs)...);
+  return packPair(high, low);
 }
 
 } // namespace fk::emulator
