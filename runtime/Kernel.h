@@ -26,6 +26,8 @@ struct TensorRef {
   void *data = nullptr;
   DType dtype = DType::F32;
   std::vector<int64_t> shape;
+  /// A state: a launch that has it as an operand may write it.
+  bool isState = false;
 
   explicit operator bool() const { return data != nullptr; }
   int64_t getNumElements() const;

@@ -154,13 +154,18 @@ private:
                          shape.slotOffsets.at(static_cast<size_t>(value.slot));
       else if (value.kind == PlanValue::Kind::Weight)
         values[i].data = memory.getWeight(value.name).data;
-      else if (value.kind == PlanValue::Kind::State)
+      else if (value.kind == PlanValue::Kind::State) {
         values[i].data = memory.getState(value.name).data;
+        values[i].isState = true;
+      }
     }
     auto take = [&](const std::vector<int64_t> &indices,
                     const std::vector<TensorRef> &given) {
-      for (size_t i = 0; i < indices.size(); ++i)
-        values.at(static_cast<size_t>(indices[i])).data = given.at(i).data;
+      for (size_t i = 0; i < indices.size(); ++i) {
+        TensorRef &value = values.at(static_cast<size_t>(indices[i]));
+        value.data = given.at(i).data;
+        value.isState = given.at(i).isState;
+      }
     };
     take(function.params, params);
     take(function.results, results);
@@ -176,6 +181,7 @@ private:
         base = static_cast<size_t>(function.values[base].base);
       }
       values[i].data = values[base].data;
+      values[i].isState = values[base].isState;
     }
     return values;
   }

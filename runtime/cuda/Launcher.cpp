@@ -6,10 +6,10 @@
 
 #include "runtime/cuda/Launcher.h"
 
+#include "runtime/LaunchBinding.h"
 #include "runtime/support/Error.h"
 
 #include <cstring>
-#include <limits>
 #include <vector>
 
 namespace fk::cuda {
@@ -77,7 +77,6 @@ struct PackedLaunch {
   LaunchConfig config;
   LaunchAttribute attributes[2];
   std::vector<uint64_t> values;  ///< one slot a parameter
-  std::vector<size_t> sizes;     ///< bytes of each that count
   std::vector<void *> pointers;  ///< into values
   std::vector<size_t> workspace; ///< slots that are the workspace
 };
@@ -109,38 +108,10 @@ private:
   int64_t workspaceBytes;
 };
 
-std::string describe(const BoundLaunch &launch) {
-  std::string text;
-  for (const auto &[name, value] : launch.axes)
-    text += (text.empty() ? "" : ", ") + name + " = " + std::to_string(value);
-  return text;
-}
-
-const LaunchScalar *findScalar(const BoundLaunch &launch,
-                               std::string_view name) {
-  for (const auto *list : {&launch.scalars, &launch.variants})
-    for (const LaunchScalar &scalar : *list)
-      if (scalar.name == name)
-        return &scalar;
-  return nullptr;
-}
-
-const TensorRef *findTensor(const BoundLaunch &launch, std::string_view name,
-                            bool &known) {
-  for (const auto *list : {&launch.results, &launch.operands})
-    for (const auto &[tensorName, tensor] : *list)
-      if (tensorName == name) {
-        known = true;
-        return tensor ? &tensor : nullptr;
-      }
-  known = false;
-  return nullptr;
-}
-
-class Binder {
+/// Adds to a binding what only the device and the loaded image know.
+class Packer {
 public:
-  Binder(Device &device, const BoundLaunch &launch, const std::string &what)
-      : launch(launch), what(what), axes(launch.getAxisValues()) {
+  Packer(Device &device, const LaunchBinder &binder) : binder(binder) {
     const Driver &driver = getDriver();
     device.makeCurrent();
     DeviceId id = 0;
@@ -149,67 +120,61 @@ public:
                         &maxShared, DeviceMaxSharedMemoryPerBlockOptin, id));
   }
 
-  int64_t evaluate(const Expr &expr, const char *field, int64_t least,
-                   int64_t most) const {
-    int64_t value = expr.evaluate(axes);
-    if (value < least || value > most)
-      throw Error({std::string(field) + " of a launch is out of range", what,
-                   std::to_string(least) + " to " + std::to_string(most),
-                   std::to_string(value) + " for " + describe(launch),
-                   "mend the expression '" + expr.str() +
-                       "' or exclude the shape by 'where'"});
-    return value;
-  }
-
-  void bind(PackedLaunch &packed, const DeclaredLaunch &declared,
+  void pack(PackedLaunch &packed, const LaunchBinding &binding,
             Function function) const {
     packed.function = function;
-    bindShape(packed, declared);
-    for (const std::string &arg : declared.args)
-      bindArgument(packed, arg);
+    packShape(packed, binding);
+    packAttributes(packed, binding);
+    for (const BoundArgument &argument : binding.args) {
+      using Kind = BoundArgument::Kind;
+      if (argument.kind == Kind::Workspace)
+        packed.workspace.push_back(packed.values.size());
+      packed.values.push_back(
+          argument.kind == Kind::Tensor
+              ? reinterpret_cast<uintptr_t>(argument.tensor->data)
+              : argument.bits);
+    }
     for (uint64_t &value : packed.values)
       packed.pointers.push_back(&value);
-    checkParameters(packed, declared);
+    checkParameters(binding, function);
   }
 
 private:
-  void bindShape(PackedLaunch &packed, const DeclaredLaunch &declared) const {
-    constexpr int64_t maxX = std::numeric_limits<int32_t>::max();
+  void packShape(PackedLaunch &packed, const LaunchBinding &binding) const {
     LaunchConfig &config = packed.config;
-    config.gridX = evaluate(declared.grid[0], "grid x", 1, maxX);
-    config.gridY = evaluate(declared.grid[1], "grid y", 1, 65535);
-    config.gridZ = evaluate(declared.grid[2], "grid z", 1, 65535);
-    config.blockX = evaluate(declared.block[0], "block x", 1, 1024);
-    config.blockY = evaluate(declared.block[1], "block y", 1, 1024);
-    config.blockZ = evaluate(declared.block[2], "block z", 1, 64);
-    int64_t threads = int64_t(config.blockX) * config.blockY * config.blockZ;
+    config.gridX = binding.grid[0];
+    config.gridY = binding.grid[1];
+    config.gridZ = binding.grid[2];
+    config.blockX = binding.block[0];
+    config.blockY = binding.block[1];
+    config.blockZ = binding.block[2];
+    config.sharedMemBytes = binding.sharedBytes;
     const Driver &driver = getDriver();
     int maxThreads = 1024, staticShared = 0;
     FK_CUDA(driver, cuFuncGetAttribute(&maxThreads, FunctionMaxThreadsPerBlock,
                                        packed.function));
     FK_CUDA(driver, cuFuncGetAttribute(&staticShared, FunctionSharedSizeBytes,
                                        packed.function));
-    if (threads > maxThreads)
+    const std::string &what = binder.getWhat();
+    if (int64_t(binding.getThreads()) > maxThreads)
       throw Error({"too many threads in a block", what,
                    "at most " + std::to_string(maxThreads) + " ('" +
-                       declared.entry + "' as it is compiled)",
-                   std::to_string(threads) + " for " + describe(launch),
+                       binding.entry + "' as it is compiled)",
+                   std::to_string(binding.getThreads()) + " for " +
+                       binder.describeAxes(),
                    "launch fewer, or compile with __launch_bounds__"});
-    int64_t shared = evaluate(declared.sharedBytes, "shared memory", 0,
-                              std::numeric_limits<int32_t>::max());
+    const int64_t shared = binding.sharedBytes;
     if (shared + staticShared > maxShared)
-      throw Error(
-          {"too much shared memory", what,
-           "at most " + std::to_string(maxShared) + " bytes a block, " +
-               std::to_string(staticShared) + " of them static in '" +
-               declared.entry + "'",
-           std::to_string(shared) + " dynamic bytes for " + describe(launch),
-           "use less, or exclude the shape by 'where'"});
-    config.sharedMemBytes = unsigned(shared);
+      throw Error({"too much shared memory", what,
+                   "at most " + std::to_string(maxShared) + " bytes a block, " +
+                       std::to_string(staticShared) + " of them static in '" +
+                       binding.entry + "'",
+                   std::to_string(shared) + " dynamic bytes for " +
+                       binder.describeAxes(),
+                   "use less, or exclude the shape by 'where'"});
     if (shared + staticShared > 48 * 1024)
       raiseAttribute(packed.function, FunctionMaxDynamicSharedSizeBytes,
                      int(shared));
-    bindAttributes(packed, declared);
   }
 
   /// A function's attribute is shared by all kernels bound to it: never
@@ -222,130 +187,54 @@ private:
       FK_CUDA(driver, cuFuncSetAttribute(function, attribute, value));
   }
 
-  void bindAttributes(PackedLaunch &packed,
-                      const DeclaredLaunch &declared) const {
+  void packAttributes(PackedLaunch &packed,
+                      const LaunchBinding &binding) const {
     LaunchConfig &config = packed.config;
     config.attributes = packed.attributes;
-    unsigned cluster[3], size = 1;
-    const unsigned grid[3] = {config.gridX, config.gridY, config.gridZ};
-    for (int i = 0; i < 3; ++i) {
-      cluster[i] = evaluate(declared.cluster[i], "cluster", 1, 16);
-      size *= cluster[i];
-      if (grid[i] % cluster[i])
-        throw Error({"the grid is not a multiple of the cluster", what,
-                     "a multiple of " + std::to_string(cluster[i]),
-                     std::to_string(grid[i]) + " for " + describe(launch),
-                     "round the grid up in its expression"});
-    }
-    if (size > 16)
-      throw Error({"a cluster has too many blocks", what, "at most 16",
-                   std::to_string(size) + " for " + describe(launch),
-                   "use a smaller cluster"});
-    if (size > 1) {
+    if (binding.getClusterSize() > 1) {
       LaunchAttribute &attribute = packed.attributes[config.numAttributes++];
       attribute.id = LaunchAttributeClusterDimension;
-      attribute.value.clusterDim = {cluster[0], cluster[1], cluster[2]};
-      if (size > 8)
+      attribute.value.clusterDim = {binding.cluster[0], binding.cluster[1],
+                                    binding.cluster[2]};
+      if (binding.getClusterSize() > 8)
         raiseAttribute(packed.function, FunctionNonPortableClusterSizeAllowed,
                        1);
     }
-    if (declared.pdl) {
+    if (binding.pdl) {
       LaunchAttribute &attribute = packed.attributes[config.numAttributes++];
       attribute.id = LaunchAttributeProgrammaticStreamSerialization;
       attribute.value.programmaticStreamSerializationAllowed = 1;
     }
   }
 
-  template <typename T> void push(PackedLaunch &packed, T value) const {
-    uint64_t bits = 0;
-    std::memcpy(&bits, &value, sizeof(T));
-    packed.values.push_back(bits);
-    packed.sizes.push_back(sizeof(T));
-  }
-
-  void bindArgument(PackedLaunch &packed, std::string_view arg) const {
-    if (arg == "workspace") {
-      packed.workspace.push_back(packed.values.size());
-      push<uint64_t>(packed, 0);
-      return;
-    }
-    bool nullWhereAbsent = arg.ends_with('?');
-    if (nullWhereAbsent)
-      arg.remove_suffix(1);
-    bool isTensor = false;
-    if (const TensorRef *tensor = findTensor(launch, arg, isTensor)) {
-      push<uint64_t>(packed, reinterpret_cast<uintptr_t>(tensor->data));
-      return;
-    }
-    if (isTensor || nullWhereAbsent) {
-      if (nullWhereAbsent)
-        push<uint64_t>(packed, 0);
-      return;
-    }
-    if (const LaunchScalar *scalar = findScalar(launch, arg)) {
-      if (scalar->type == DType::F32)
-        push<float>(packed, float(scalar->value));
-      else if (scalar->type == DType::I64)
-        push<int64_t>(packed, int64_t(scalar->value));
-      else
-        push<int32_t>(packed, int32_t(scalar->value));
-      return;
-    }
-    if (auto axis = axes.find(arg); axis != axes.end()) {
-      if (axis->second > std::numeric_limits<int32_t>::max())
-        throw Error({"axis '" + axis->first + "' does not fit into int32_t",
-                     what, "at most 2147483647", std::to_string(axis->second),
-                     "use a smaller shape"});
-      push<int32_t>(packed, int32_t(axis->second));
-      return;
-    }
-    throw Error(
-        {"a launch names an unknown argument", what,
-         "a name of the signature of '" + launch.task + "', or workspace",
-         std::string(arg), "see 'fk show " + launch.task + "'"});
-  }
-
   /// What the driver says of the kernel's parameters against what is passed.
-  void checkParameters(const PackedLaunch &packed,
-                       const DeclaredLaunch &declared) const {
+  void checkParameters(const LaunchBinding &binding, Function function) const {
     const Driver &driver = getDriver();
     if (!driver.cuFuncGetParamInfo)
       return;
+    const std::vector<BoundArgument> &args = binding.args;
+    const std::string mend =
+        "as 'fk show " + binder.getLaunch().task + "' says";
     size_t count = 0;
     for (;; ++count) {
       size_t offset = 0, size = 0;
-      if (driver.cuFuncGetParamInfo(packed.function, count, &offset, &size))
+      if (driver.cuFuncGetParamInfo(function, count, &offset, &size))
         break;
-      if (count < packed.sizes.size() && size != packed.sizes[count])
+      if (count < args.size() && size != args[count].bytes)
         throw Error({"parameter " + std::to_string(count) + " of '" +
-                         declared.entry + "' has the wrong size",
-                     what,
-                     std::to_string(packed.sizes[count]) + " bytes (" +
-                         getArgumentName(declared, count) + ")",
-                     std::to_string(size) + " bytes",
-                     "declare it as 'fk show " + launch.task + "' says"});
+                         binding.entry + "' has the wrong size",
+                     binder.getWhat(),
+                     std::to_string(args[count].bytes) + " bytes (" +
+                         args[count].name + ")",
+                     std::to_string(size) + " bytes", "declare it " + mend});
     }
-    if (count != packed.sizes.size())
-      throw Error({"'" + declared.entry + "' has the wrong parameters", what,
-                   std::to_string(packed.sizes.size()), std::to_string(count),
-                   "declare them as 'fk show " + launch.task + "' says"});
+    if (count != args.size())
+      throw Error({"'" + binding.entry + "' has the wrong parameters",
+                   binder.getWhat(), std::to_string(args.size()),
+                   std::to_string(count), "declare them " + mend});
   }
 
-  /// The argument behind parameter `index`, absent operands being skipped.
-  std::string getArgumentName(const DeclaredLaunch &declared,
-                              size_t index) const {
-    for (const std::string &arg : declared.args) {
-      bool isTensor = false;
-      bool absent = !findTensor(launch, arg, isTensor) && isTensor;
-      if (!absent && index-- == 0)
-        return arg;
-    }
-    return "";
-  }
-
-  const BoundLaunch &launch;
-  const std::string &what;
-  AxisValues axes;
+  const LaunchBinder &binder;
   int maxShared = 0;
 };
 
@@ -355,26 +244,17 @@ std::unique_ptr<Kernel>
 bindVariant(Device &device, std::shared_ptr<const Image> image,
             const CandidateVariant &variant, const BoundLaunch &launch,
             const std::string &what, const std::string &entrySuffix) {
-  Binder binder(device, launch, what);
-  int64_t workspaceBytes =
-      binder.evaluate(variant.workspaceBytes, "workspace", 0, int64_t(1) << 40);
-  auto kernel = std::make_unique<DeclaredKernel>(image, workspaceBytes);
+  LaunchBinder binder(launch, what);
+  Packer packer(device, binder);
+  auto kernel = std::make_unique<DeclaredKernel>(
+      image, binder.getWorkspaceBytes(variant));
   kernel->launches.resize(variant.launches.size());
   for (size_t i = 0; i < variant.launches.size(); ++i) {
-    const DeclaredLaunch &declared = variant.launches[i];
-    binder.bind(kernel->launches[i], declared,
-                image->getFunction(declared.entry + entrySuffix));
+    LaunchBinding binding = binder.bind(variant.launches[i], entrySuffix);
+    packer.pack(kernel->launches[i], binding,
+                image->getFunction(binding.entry));
   }
   return kernel;
-}
-
-const CandidateVariant *findVariant(std::span<const CandidateVariant> variants,
-                                    const BoundLaunch &launch) {
-  AxisValues axes = launch.getAxisValues();
-  for (const CandidateVariant &variant : variants)
-    if (!variant.where || variant.where.holds(axes))
-      return &variant;
-  return nullptr;
 }
 
 } // namespace fk::cuda

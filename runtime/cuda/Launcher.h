@@ -5,13 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // One launcher serves fk's own kernels and candidates: a device image and
-// declared launches (runtime/Plan.h) are bound to concrete tensors once; after
-// that a launch only enqueues.
-//
-// An argument of a declared launch is a name of the task's signature (result,
-// operand, scalar, variant, axis) or `workspace`. An absent optional operand is
-// left out of the parameters; written `name?` it is passed as a null pointer
-// instead, which fk's own kernels use.
+// declared launches (runtime/LaunchBinding.h) are bound to concrete tensors
+// once; after that a launch only enqueues.
 //
 //===----------------------------------------------------------------------===//
 
@@ -57,10 +52,6 @@ std::unique_ptr<Kernel>
 bindVariant(Device &device, std::shared_ptr<const Image> image,
             const CandidateVariant &variant, const BoundLaunch &launch,
             const std::string &what, const std::string &entrySuffix = "");
-
-/// The first of `variants` whose `where` holds for the launch, or nullptr.
-const CandidateVariant *findVariant(std::span<const CandidateVariant> variants,
-                                    const BoundLaunch &launch);
 
 } // namespace fk::cuda
 

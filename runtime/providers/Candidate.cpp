@@ -5,13 +5,17 @@
 //===----------------------------------------------------------------------===//
 //
 // A candidate is device code with declared launches: it is loaded and launched
-// exactly as fk's own kernels are. The host device has no way to run it.
+// exactly as fk's own kernels are. On the host device its PTX is emulated.
 //
 //===----------------------------------------------------------------------===//
 
 #include "runtime/Device.h"
 #include "runtime/Kernel.h"
+#include "runtime/LaunchBinding.h"
 #include "runtime/cuda/Launcher.h"
+#ifdef FK_HAS_EMULATOR
+#include "runtime/host/Launcher.h"
+#endif
 #include "runtime/support/Error.h"
 
 #include <algorithm>
@@ -38,23 +42,29 @@ public:
   std::unique_ptr<Kernel> bind(std::string_view name,
                                const BoundLaunch &launch) override {
     const PlanCandidate &candidate = find(name, launch);
-    if (device.getKind() != "cuda")
+#ifndef FK_HAS_EMULATOR
+    if (device.getKind() == "host")
       throw Error({"a candidate needs device cuda",
                    candidate.name + " at " + launch.place, "device cuda",
                    "device " + device.getKind(),
                    "compile with --device=cuda; the host runs the reference"},
                   ErrorKind::Infrastructure);
+#endif
     if (std::find(candidate.dtypes.begin(), candidate.dtypes.end(),
                   launch.dtype) == candidate.dtypes.end())
       throw Error({"the candidate does not serve the element type",
                    candidate.name + " at " + launch.place,
                    std::string(fk::getName(launch.dtype)), "", ""});
-    const CandidateVariant *variant =
-        cuda::findVariant(candidate.variants, launch);
+    const CandidateVariant *variant = findVariant(candidate.variants, launch);
     if (!variant)
       throw Error({"the candidate does not cover the shape",
                    candidate.name + " at " + launch.place,
                    "one that its `where` admits", describeAxes(launch), ""});
+#ifdef FK_HAS_EMULATOR
+    if (device.getKind() == "host")
+      return host::bindVariant(loadForHost(candidate, variant->image), *variant,
+                               launch, candidate.name);
+#endif
     return cuda::bindVariant(device, load(variant->image), *variant, launch,
                              candidate.name);
   }
@@ -69,17 +79,35 @@ private:
                  launch.place, "", "", "compile it again"});
   }
 
-  std::shared_ptr<const cuda::Image> load(const std::string &name) {
-    std::shared_ptr<const cuda::Image> &image = images[name];
-    if (image)
-      return image;
+  const PlanImage &findImage(const std::string &name) const {
     auto found = plan.images.find(name);
     if (found == plan.images.end())
       throw Error({"the plan has no image '" + name + "'", "", "", "",
                    "compile it again"});
-    image = std::make_shared<cuda::Image>(device, found->second.bytes, name);
+    return found->second;
+  }
+
+  std::shared_ptr<const cuda::Image> load(const std::string &name) {
+    std::shared_ptr<const cuda::Image> &image = images[name];
+    if (!image)
+      image =
+          std::make_shared<cuda::Image>(device, findImage(name).bytes, name);
     return image;
   }
+
+#ifdef FK_HAS_EMULATOR
+  std::shared_ptr<const host::Image> loadForHost(const PlanCandidate &candidate,
+                                                 const std::string &name) {
+    std::shared_ptr<const host::Image> &image = hostImages[name];
+    if (!image) {
+      const PlanImage &found = findImage(name);
+      image = std::make_shared<host::Image>(
+          found.bytes, found.kind, host::getImageFile(candidate.file, name));
+    }
+    return image;
+  }
+  std::map<std::string, std::shared_ptr<const host::Image>> hostImages;
+#endif
 
   Device &device;
   const Plan &plan;

@@ -15,6 +15,7 @@
 
 #include "runtime/providers/Cuda.h"
 
+#include "runtime/LaunchBinding.h"
 #include "runtime/cuda/Launcher.h"
 #include "runtime/kernels/Images.h"
 #include "runtime/support/Error.h"
@@ -253,7 +254,7 @@ public:
     auto [entry, isNew] = declared.try_emplace(row);
     if (isNew)
       entry->second = cuda::declareKernel(*row);
-    const CandidateVariant *variant = cuda::findVariant(entry->second, launch);
+    const CandidateVariant *variant = findVariant(entry->second, launch);
     if (!variant)
       throw Error({"kernel " + what + " does not serve this shape",
                    launch.place, "", "",

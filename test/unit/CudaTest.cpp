@@ -6,6 +6,7 @@
 
 #include "ReferenceCases.h"
 
+#include "runtime/LaunchBinding.h"
 #include "runtime/cuda/Launcher.h"
 #include "runtime/kernels/Images.h"
 #include "runtime/providers/Catalog.h"
@@ -199,7 +200,7 @@ TEST(CudaKernels, LaunchesAreWithinLimits) {
         AxisValues axes = made.launch.getAxisValues();
         std::vector<CandidateVariant> variants = cuda::declareKernel(*row);
         const CandidateVariant *variant =
-            cuda::findVariant(variants, made.launch);
+            findVariant(variants, made.launch);
         ASSERT_TRUE(variant) << info.name;
         EXPECT_GE(variant->workspaceBytes.evaluate(axes), 0);
         for (const DeclaredLaunch &launch : variant->launches) {
@@ -228,7 +229,7 @@ TEST(CudaKernels, DecodeSplitsFillTheDevice) {
                                                  : 128;
     std::vector<CandidateVariant> variants = cuda::declareKernel(
         *cuda::findKernelRow("paged_attention_decode", DType::BF16));
-    const CandidateVariant *variant = cuda::findVariant(variants, made.launch);
+    const CandidateVariant *variant = findVariant(variants, made.launch);
     return variant->launches[0].grid[0].evaluate(made.launch.getAxisValues());
   };
   EXPECT_EQ(getParts(1, 64), 32);  // 1024 keys: 32 a part
@@ -242,7 +243,7 @@ TEST(CudaKernels, VariantsDefaultToTheFirstThatHolds) {
   made.axis("tokens", 4).axis("out_features", 9000).axis("in_features", 64);
   std::vector<CandidateVariant> variants =
       cuda::declareKernel(*cuda::findKernelRow("linear_skinny", DType::BF16));
-  const CandidateVariant *variant = cuda::findVariant(variants, made.launch);
+  const CandidateVariant *variant = findVariant(variants, made.launch);
   ASSERT_TRUE(variant);
   EXPECT_EQ(variant->launches[0].entry, "linear_skinny2");
 }
