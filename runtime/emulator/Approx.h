@@ -114,7 +114,8 @@ FK_LANE inline double sinTurnsCore(double turns, bool isCosine) {
   c = c * z + 1.0 / 24;
   c = c * z - 0.5;
   c = c * z + 1.0;
-  double value = (quadrant == 1.0) | (quadrant == 3.0) ? c : s;
+  bool isOdd = (quadrant == 1.0) | (quadrant == 3.0);
+  double value = isOdd ? c : s;
   return quadrant >= 2.0 ? -value : value;
 }
 
@@ -129,10 +130,10 @@ FK_LANE constexpr double tanhCore(double x) {
 
 //===-- f32 ---------------------------------------------------------------===//
 
-inline float rcpApproxF32(float x, bool flush) {
+FK_LANE inline float rcpApproxF32(float x, bool flush) {
   return rcpF32(x, {Rounding::NearestEven, flush, false});
 }
-inline float sqrtApproxF32(float x, bool flush) {
+FK_LANE inline float sqrtApproxF32(float x, bool flush) {
   return sqrtF32(x, {Rounding::NearestEven, flush, false});
 }
 /// -0 and, flushed, negative subnormals give -inf; other negatives NaN.
@@ -186,10 +187,10 @@ FK_LANE inline float sinCosApproxF32(float x, bool flush, bool isCosine) {
   result = turns == 0 && !isCosine ? turns : result; // -0 stays
   return finish(result, {.flush = flush});
 }
-inline float sinApproxF32(float x, bool flush) {
+FK_LANE inline float sinApproxF32(float x, bool flush) {
   return sinCosApproxF32(x, flush, false);
 }
-inline float cosApproxF32(float x, bool flush) {
+FK_LANE inline float cosApproxF32(float x, bool flush) {
   return sinCosApproxF32(x, flush, true);
 }
 

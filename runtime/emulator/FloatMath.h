@@ -134,7 +134,8 @@ constexpr double roundToOdd(double sum, double error) {
   uint64_t bits = toBits(sum);
   bool isInexact = (error > 0) | (error < 0);
   uint64_t step = (error > 0) == (sum > 0) ? 1 : ~uint64_t(0);
-  return toDouble(isInexact & !(bits & 1) ? bits + step : bits);
+  bool isMoved = isInexact & !(bits & 1);
+  return toDouble(isMoved ? bits + step : bits);
 }
 
 /// The rest of s = a + b (Knuth); of no value where s is not finite.
@@ -231,7 +232,7 @@ FK_LANE inline float divF32(float a, float b, FloatMode mode = {}) {
   double error = b < 0 ? -rest : rest;
   return finish(roundToFloat(roundToOdd(quotient, error), mode.rounding), mode);
 }
-inline float rcpF32(float a, FloatMode mode = {}) {
+FK_LANE inline float rcpF32(float a, FloatMode mode = {}) {
   return divF32(1.0f, a, mode);
 }
 FK_LANE inline float sqrtF32(float a, FloatMode mode = {}) {
