@@ -129,12 +129,15 @@ Reg Decoder::constant(uint64_t bits, size_t bytes) {
   return it->second = reg;
 }
 
-Reg Decoder::truePredicate() {
-  auto [it, isNew] = constants.try_emplace({1, 0});
+Reg Decoder::truePredicate() { return constantPredicate(allLanes); }
+Reg Decoder::falsePredicate() { return constantPredicate(0); }
+
+Reg Decoder::constantPredicate(uint32_t mask) {
+  auto [it, isNew] = constants.try_emplace({mask, 0});
   if (isNew) {
     it->second = {static_cast<uint32_t>(kernel.file.size()), 0};
     kernel.file.resize(kernel.file.size() + 16);
-    std::memcpy(kernel.file.data() + it->second.offset, &allLanes, 4);
+    std::memcpy(kernel.file.data() + it->second.offset, &mask, 4);
   }
   return it->second;
 }
@@ -559,7 +562,9 @@ void Decoder::decodeFunction(uint32_t index) {
   function = kernel.functions[index].ptx;
   auto begin = static_cast<uint32_t>(kernel.code.size());
   kernel.functions[index].begin = begin;
+  std::vector<uint32_t> positions; // of each instruction of the text
   for (const ptx::Instruction &instruction : function->instructions) {
+    positions.push_back(static_cast<uint32_t>(kernel.code.size()));
     auto found = table.find(instruction.opcode);
     if (found == table.end())
       fail(instruction.location,
@@ -581,6 +586,7 @@ void Decoder::decodeFunction(uint32_t index) {
       failUnsupported(instruction, "these types");
     kernel.code.push_back(inst);
   }
+  positions.push_back(static_cast<uint32_t>(kernel.code.size()));
   // Control that runs off the end returns.
   ptx::Instruction end;
   end.opcode = "ret";
@@ -594,10 +600,10 @@ void Decoder::decodeFunction(uint32_t index) {
   table.at("ret")(*this, none, end, inst);
   kernel.code.push_back(inst);
   kernel.functions[index].end = static_cast<uint32_t>(kernel.code.size());
-  // Labels and tables count within the function until here.
+  // Labels count the text's instructions until here.
   for (uint32_t i = begin; i < kernel.code.size(); ++i)
     if (kernel.code[i].role == Role::Branch)
-      kernel.code[i].target += begin;
+      kernel.code[i].target = positions[kernel.code[i].target];
   // brx.idx names tables by their number in the function.
   for (uint32_t i = begin; i < kernel.code.size(); ++i)
     if (kernel.code[i].role == Role::Table)
@@ -605,7 +611,7 @@ void Decoder::decodeFunction(uint32_t index) {
   for (const auto &labels : function->branchTargets) {
     std::vector<uint32_t> targets;
     for (uint32_t label : labels)
-      targets.push_back(label + begin);
+      targets.push_back(positions[label]);
     kernel.tables.push_back(std::move(targets));
   }
 }

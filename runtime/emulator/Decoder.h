@@ -81,6 +81,18 @@ std::span<const OpEntry> getWgmmaOps();
 /// __assertfail. nullptr where the emulator does not. ops/System.cpp.
 Handler getSystemCall(std::string_view name);
 
+/// Instructions that several families share.
+void decodeClusterBarrier(Decoder &decoder, Modifiers &modifiers,
+                          const ptx::Instruction &instruction, Inst &inst);
+void decodeRedAsync(Decoder &decoder, Modifiers &modifiers,
+                    const ptx::Instruction &instruction, Inst &inst);
+
+/// For .sync instructions of a warp: waits until every lane of the mask in
+/// `mask` has come. Returns the lanes to execute for, or 0 where the fragment
+/// waits now and the last one to come executes for it. ops/Barrier.cpp.
+uint32_t meetLanes(Warp &warp, const Inst &inst, uint32_t active, Reg mask,
+                   bool isBarrier);
+
 class Decoder {
 public:
   Decoder(const ptx::Module &module, const ptx::Function &entry);
@@ -115,6 +127,7 @@ public:
   Reg scratch(size_t bytes);
   /// A predicate that is always true.
   Reg truePredicate();
+  Reg falsePredicate();
   /// Whether `operand` is an integer literal, and its value.
   bool isInteger(const ptx::Operand &operand, int64_t &value) const;
   int64_t integer(const ptx::Operand &operand, std::string_view what) const;
@@ -158,6 +171,7 @@ private:
   void decodeFunction(uint32_t index);
   void markRecursion();
   Reg allocate(size_t bytes);
+  Reg constantPredicate(uint32_t mask);
   Reg registerOf(uint32_t index) const;
   uint64_t immediateBits(const ptx::Operand &operand, ptx::Type type) const;
   void collectShared(const ptx::Function &function);

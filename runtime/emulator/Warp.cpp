@@ -365,6 +365,7 @@ void Warp::exitLanes(uint32_t lanes) {
     hasCurrent = false;
   leaveJoins(join, lanes);
   leaveFrames(frame, lanes);
+  recheckMeetings();
   block->updateBarriers();
 }
 
@@ -373,6 +374,65 @@ void Warp::wait(FragmentState state, uint32_t waitsFor) {
   current.waitsFor = waitsFor;
   fragments.push_back(current);
   hasCurrent = false;
+}
+
+void Warp::splitOff(uint32_t lanes) {
+  uint32_t rest = current.mask & ~lanes;
+  if (!rest)
+    return;
+  if (joinPc != current.pc || joins[current.join].frame != current.frame)
+    current.join = createJoin(current.pc, current.mask);
+  joinPc = current.pc;
+  joins[current.join].arrived |= rest;
+  current.mask = lanes;
+}
+
+uint32_t Warp::meet(const Inst &inst, uint32_t active, uint32_t mask,
+                    bool isBarrier) {
+  mask &= live;
+  uint32_t here = active;
+  bool isApart = false;
+  for (const Fragment &fragment : fragments)
+    if (fragment.state == FragmentState::WarpBarrier &&
+        (fragment.waitsFor & live) == mask) {
+      here |= fragment.mask;
+      isApart |= fragment.pc != current.pc;
+    }
+  if ((mask & ~here) == 0) {
+    sync.advance();
+    if (here == active)
+      return active;
+    if (isApart && !isBarrier) {
+      report(FindingKind::InvalidMask, inst, std::countr_zero(active),
+             "lanes of the mask come to different instructions");
+      here = active;
+    }
+    for (size_t i = 0; i < fragments.size(); ++i)
+      if (fragments[i].state == FragmentState::WarpBarrier &&
+          (fragments[i].waitsFor & live) == mask)
+        wake(FragmentState::WarpBarrier, fragments[i--].waitsFor);
+    return here;
+  }
+  splitOff(active);
+  wait(FragmentState::WarpBarrier, mask);
+  return 0;
+}
+
+/// Lanes have exited: those that waited for them look again.
+void Warp::recheckMeetings() {
+  for (Fragment &fragment : fragments) {
+    if (fragment.state != FragmentState::WarpBarrier)
+      continue;
+    uint32_t here = 0;
+    for (const Fragment &other : fragments)
+      if (other.state == FragmentState::WarpBarrier &&
+          (other.waitsFor & live) == (fragment.waitsFor & live))
+        here |= other.mask;
+    if (((fragment.waitsFor & live) & ~here) == 0) {
+      fragment.state = FragmentState::Ready;
+      --fragment.pc;
+    }
+  }
 }
 
 void Warp::wake(FragmentState state, uint32_t waitsFor) {
@@ -502,22 +562,6 @@ void loadValue(Warp &warp, uint32_t lanes, Reg reg, uint32_t bytes,
   }
 }
 
-void moveValue(Warp &warp, uint32_t lanes, Reg to, Reg from, uint32_t bytes) {
-  if (!bytes) {
-    warp.predicate(to) =
-        (warp.predicate(to) & ~lanes) | (warp.predicate(from) & lanes);
-    warp.setUndefined(to, lanes, warp.getUndefined(from));
-    return;
-  }
-  for (uint32_t lane = 0; lane < warpSize; ++lane) {
-    if (!((lanes >> lane) & 1))
-      continue;
-    std::memcpy(warp.values<std::byte>(to) + lane * bytes,
-                warp.values<std::byte>(from) + lane * bytes, bytes);
-    warp.setUndefinedBytes(to, lane, warp.getUndefinedBytes(from, lane));
-  }
-}
-
 } // namespace
 
 void Warp::call(const Inst &inst, uint32_t active, uint32_t callee) {
@@ -562,7 +606,6 @@ void Warp::call(const Inst &inst, uint32_t active, uint32_t callee) {
       std::memset(getLocalUndefined(lane) + base, 1, function.frameBytes);
   // The arguments are read before registers of a recursive callee are saved:
   // they are the same registers.
-  std::vector<std::byte> staged;
   for (size_t i = 0; i < site.args.size(); ++i) {
     const CallSite::Value &arg = site.args[i];
     uint32_t slot = base + function.params[i].offset;

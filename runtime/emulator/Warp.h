@@ -151,6 +151,13 @@ public:
   /// The current fragment stops here until it is woken; it has passed its
   /// instruction.
   void wait(FragmentState state, uint32_t waitsFor);
+  /// Lanes of the current fragment but not of `lanes` stay behind, to go on
+  /// when the others come to the next instruction.
+  void splitOff(uint32_t lanes);
+  /// `active` lanes have come to where all lanes of `mask` meet. Returns the
+  /// lanes that are here when all are, else makes these wait and returns 0.
+  uint32_t meet(const Inst &inst, uint32_t active, uint32_t mask,
+                bool isBarrier);
   /// Ends the current turn: this warp polls for something.
   void yield() { isYielding = true; }
   /// Executes the current instruction again, for the lanes in `mask` only.
@@ -192,6 +199,7 @@ private:
   void restoreRegisters(const Frame &frame, uint32_t lanes);
   uint32_t createFrame();
   void fillSpecials();
+  void recheckMeetings();
 
   Block *block = nullptr;
   const Kernel *kernel = nullptr;
