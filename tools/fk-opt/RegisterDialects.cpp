@@ -8,6 +8,9 @@
 
 #include "dialects/FK/FK.h"
 #include "dialects/FKPlan/FKPlan.h"
+#ifdef FK_HAS_CODEGEN
+#include "fk/Codegen/Pipeline.h"
+#endif
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/Extensions/InlinerExtension.h"
@@ -21,4 +24,7 @@ void fk::registerAllDialects(mlir::DialectRegistry &registry) {
                   mlir::func::FuncDialect, mlir::math::MathDialect,
                   mlir::memref::MemRefDialect, mlir::tensor::TensorDialect>();
   mlir::func::registerInlinerExtension(registry);
+#ifdef FK_HAS_CODEGEN
+  registerCodegenDialects(registry);
+#endif
 }

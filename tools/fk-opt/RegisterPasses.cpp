@@ -6,6 +6,10 @@
 
 #include "tools/fk-opt/FkOpt.h"
 
+#ifdef FK_HAS_CODEGEN
+#include "fk/Codegen/Passes.h"
+#include "fk/Codegen/Pipeline.h"
+#endif
 #ifdef FK_HAS_TRANSFORMS
 #include "fk/Transforms/Passes.h"
 #endif
@@ -26,6 +30,10 @@ void fk::registerAllPasses() {
 #ifdef FK_HAS_TRANSFORMS
   registerFKTransformsPasses();
   registerSubstitutePipeline();
+#endif
+#ifdef FK_HAS_CODEGEN
+  registerFKCodegenPasses();
+  registerCodegenPipeline();
 #endif
 #ifdef FK_HAS_LOWERING
   registerFKLoweringPasses();
