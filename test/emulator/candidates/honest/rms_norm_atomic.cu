@@ -1,0 +1,43 @@
+// rms_norm in three launches, declared by rms_norm_atomic.json: the workspace
+// is zeroed, many blocks a row add their part of the sum to it, then it is
+// used.
+#include <cuda_bf16.h>
+#include <stdint.h>
+
+extern "C" __global__ void clear(float *workspace, int32_t tokens) {
+  const int32_t at = blockIdx.x * blockDim.x + threadIdx.x;
+  if (at < tokens)
+    workspace[at] = 0;
+}
+
+extern "C" __global__ void __launch_bounds__(64)
+    add_squares(float *workspace, const __nv_bfloat16 *__restrict__ input,
+                int32_t tokens, int32_t hidden) {
+  const int32_t column = blockIdx.x * 64 + threadIdx.x;
+  const int64_t row = static_cast<int64_t>(blockIdx.y) * hidden;
+  float sum = 0;
+  if (column < hidden) {
+    const float x = __bfloat162float(input[row + column]);
+    sum = x * x;
+  }
+  for (int32_t offset = 16; offset > 0; offset /= 2)
+    sum += __shfl_down_sync(0xffffffffu, sum, offset);
+  if (threadIdx.x % 32 == 0)
+    atomicAdd(workspace + blockIdx.y, sum);
+}
+
+extern "C" __global__ void __launch_bounds__(64)
+    scale_row(__nv_bfloat16 *__restrict__ result,
+              const float *__restrict__ workspace,
+              const __nv_bfloat16 *__restrict__ input,
+              const __nv_bfloat16 *__restrict__ weight, float epsilon,
+              int32_t tokens, int32_t hidden) {
+  const int32_t column = blockIdx.x * 64 + threadIdx.x;
+  if (column >= hidden)
+    return;
+  const int64_t at = static_cast<int64_t>(blockIdx.y) * hidden + column;
+  const float scale =
+      rsqrtf(workspace[blockIdx.y] / static_cast<float>(hidden) + epsilon);
+  result[at] = __float2bfloat16(__bfloat162float(input[at]) * scale *
+                                __bfloat162float(weight[column]));
+}

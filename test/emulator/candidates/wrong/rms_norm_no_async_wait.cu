@@ -1,0 +1,43 @@
+// Wrong: the row is copied asynchronously and used before the copy is waited
+// for.
+//
+// The tool must find: shared memory race, uninitialized memory or undefined
+// value.
+//
+// fk.launch: grid=(tokens,1,1) block=(64,1,1) smem=hidden * 2
+// fk.launch: where=(hidden % 8 == 0 && hidden <= 16384)
+#include <cuda_bf16.h>
+#include <stdint.h>
+
+extern "C" __global__ void __launch_bounds__(64)
+    rms_norm(__nv_bfloat16 *__restrict__ result,
+             const __nv_bfloat16 *__restrict__ input,
+             const __nv_bfloat16 *__restrict__ weight, float epsilon,
+             int32_t tokens, int32_t hidden) {
+  extern __shared__ __align__(16) __nv_bfloat16 kept[];
+  const int64_t row = static_cast<int64_t>(blockIdx.x) * hidden;
+  const uint32_t base = static_cast<uint32_t>(__cvta_generic_to_shared(kept));
+  for (int32_t v = threadIdx.x; v < hidden / 8; v += 64)
+    asm volatile(
+        "cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(base + v * 16),
+        "l"(input + row + v * 8)
+        : "memory");
+  asm volatile("cp.async.commit_group;" ::: "memory");
+  __syncthreads();
+  float sum = 0;
+  for (int32_t i = threadIdx.x; i < hidden; i += 64) {
+    const float x = __bfloat162float(kept[i]);
+    sum += x * x;
+  }
+  __shared__ float partial[2];
+  for (int32_t offset = 16; offset > 0; offset /= 2)
+    sum += __shfl_xor_sync(0xffffffffu, sum, offset);
+  if (threadIdx.x % 32 == 0)
+    partial[threadIdx.x / 32] = sum;
+  __syncthreads();
+  const float total = partial[0] + partial[1];
+  const float scale = rsqrtf(total / static_cast<float>(hidden) + epsilon);
+  for (int32_t i = threadIdx.x; i < hidden; i += 64)
+    result[row + i] = __float2bfloat16(__bfloat162float(input[row + i]) *
+                                       scale * __bfloat162float(weight[i]));
+}
