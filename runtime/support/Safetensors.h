@@ -49,6 +49,9 @@ public:
   const std::map<std::string, std::string, std::less<>> &getMetadata() const {
     return metadata;
   }
+  /// The whole file; every tensor's bytes lie in it, behind the header and
+  /// without gaps.
+  std::span<const std::byte> getBytes() const { return mapping; }
   /// Throws Error naming the tensor and the file where it is missing.
   const TensorView &getTensor(std::string_view name) const;
 

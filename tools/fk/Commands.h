@@ -24,9 +24,13 @@ void addListCommand(CLI::App &app, Action &action);
 void addShowCommand(CLI::App &app, Action &action);
 void addImportCommand(CLI::App &app, Action &action);
 void addCompileCommand(CLI::App &app, Action &action);
+void addCodegenCommand(CLI::App &app, Action &action);
 void addRunCommand(CLI::App &app, Action &action);
 void addGenerateCommand(CLI::App &app, Action &action);
 void addEvalCommand(CLI::App &app, Action &action);
+void addLaunchCommand(CLI::App &app, Action &action);
+void addKernelsCommand(CLI::App &app, Action &action);
+void addSanitizeCommand(CLI::App &app, Action &action);
 void addDoctorCommand(CLI::App &app, Action &action);
 
 } // namespace fk::tool
