@@ -15,6 +15,7 @@
 #include <limits>
 #include <numeric>
 #include <span>
+#include <utility>
 #include <vector>
 
 using namespace fk::emulator;
@@ -202,8 +203,9 @@ void multiplyFloats(const TileOp &op, const uint32_t *a, const uint32_t *b,
   std::iota(order.begin(), order.end(), 0u);
   bool isEmulated = isEmulatedF8(op);
   if (isEmulated)
-    std::stable_partition(order.begin(), order.end(),
-                          [](unsigned l) { return l % 4 < 2; });
+    std::sort(order.begin(), order.end(), [](unsigned x, unsigned y) {
+      return std::pair(x % 4 / 2, x) < std::pair(y % 4 / 2, y);
+    });
   std::vector<uint32_t> fresh(isEmulated ? n : 0);
   std::vector<int32_t> largest(n);
   std::vector<double> sum(n);
