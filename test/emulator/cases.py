@@ -10,6 +10,7 @@ A case is `<name>.case.json`:
               with what they hold before
   expected    safetensors beside it: what numpy says of the tensors that change;
               all others keep their bytes
+  prints      what the kernel prints
   tolerance   {tensor: [absolute, relative]}; a tensor not named here is exact
 
 Tensors are numpy arrays; bf16, which numpy lacks, is a Bf16.
@@ -89,7 +90,7 @@ def writeCase(folder, name, case, inputs=None, expected=None):
     if expected is not None:
         case["expected"] = f"{name}.expected.safetensors"
         save(os.path.join(folder, case["expected"]), expected)
-    order = ("ptx", "entry", "grid", "block", "cluster", "shared", "args", "inputs", "expected", "tolerance")
+    order = ("ptx", "entry", "grid", "block", "cluster", "shared", "args", "inputs", "expected", "tolerance", "prints")
     assert set(case) <= set(order), case
     lines = [f'  {json.dumps(key)}: {json.dumps(case[key])}' for key in order if key in case]
     with open(os.path.join(folder, f"{name}.case.json"), "w") as file:
