@@ -283,7 +283,13 @@ private:
       const bool scaled = !isAttention(task) || name == "query";
       const double factor = std::ldexp(
           1, scaled ? getExponent(task, options.dtype, options.values) : 0);
-      return fill(tensor, [&](int64_t) { return factor * draw(random); });
+      // Below -88 exp overflows in f32, and x / (1 + exp(-x)) is 0 a little
+      // before it should be.
+      const bool clamped = task.starts_with("silu") || task == "gelu_and_mul";
+      return fill(tensor, [&](int64_t) {
+        const double value = factor * draw(random);
+        return clamped ? std::max(value, -60.0) : value;
+      });
     }
     case Zero:
       return fill(tensor, [](int64_t) { return 0.0; });
