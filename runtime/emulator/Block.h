@@ -136,11 +136,18 @@ public:
   ClockVector clusterClock, clusterArriving;
   void updateClusterBarrier();
   uint32_t countLive() const;
+  uint64_t countLaneInstructions();
 
 private:
   std::vector<Block> blocks;
   uint32_t blockCount = 0;
 };
+
+/// "1,2,3"
+std::string formatExtent(const std::array<uint32_t, 3> &v);
+
+/// The next of a sequence that `state` names.
+uint64_t nextRandom(uint64_t &state);
 
 /// The address of a module variable of .global or .const.
 uint64_t getVariableAddress(const ptx::Module &module,

@@ -125,6 +125,9 @@ public:
   Reg constant(uint64_t bits, size_t bytes);
   /// A register of the emulator's own.
   Reg scratch(size_t bytes);
+  /// The condition code that add.cc writes and addc reads: a predicate of the
+  /// emulator's own, undefined until written.
+  Reg carryFlag();
   /// A predicate that is always true.
   Reg truePredicate();
   Reg falsePredicate();
@@ -179,6 +182,7 @@ private:
 
   std::map<std::pair<uint64_t, size_t>, Reg> constants;
   std::map<std::string, Reg> specials;
+  Reg carry; ///< id 0 until it is needed
   std::vector<std::vector<Reg>> registers;        ///< by function
   std::vector<std::vector<FrameSlot>> variables;  ///< by function
   std::map<const void *, uint32_t> sharedOffsets; ///< by variable

@@ -41,12 +41,13 @@ struct Diagnostic {
 class PtxError : public Error {
 public:
   PtxError(std::string_view file, std::vector<Diagnostic> diagnostics);
+  const char *what() const noexcept override { return lines.c_str(); }
   const std::vector<Diagnostic> &getDiagnostics() const { return diagnostics; }
   /// One line each, ready to be printed.
   std::vector<std::string> getLines() const;
 
 private:
-  std::string file;
+  std::string file, lines;
   std::vector<Diagnostic> diagnostics;
 };
 
@@ -97,6 +98,8 @@ struct Variable {
   Location location;
 };
 
+/// A vector register `.reg .v4 .f32 v` is four of these, `v.x` to `v.w`. Of a
+/// range `%r<100>` only those that the text uses are here.
 struct Register {
   std::string name; ///< as in the text: "%r12"
   Type type = Type::None;
@@ -108,17 +111,18 @@ struct Operand {
   enum class Kind : uint8_t {
     Register,   ///< index: Function::registers
     Special,    ///< name: "tid.x", "laneid", "clock64", "envreg3" (no %)
-    Integer,    ///< bits: 64-bit two's complement; isNegative
+    Integer,    ///< bits: 64-bit two's complement
     Float,      ///< bits: of a double, or of a float where isSingle (0f...)
     Variable,   ///< a function's own variable; index: Function::variables
     Param,      ///< index: Function::params
     ReturnParam,///< index: Function::returnParams
     Global,     ///< index: Module::variables (const, global, shared)
     Function,   ///< index: Module::functions
-    Label,      ///< index: of the instruction it stands before
+    Label,      ///< index: of the instruction it stands before, or how many
+                ///< there are where it stands at the end
     Table,      ///< .branchtargets; index: Function::branchTargets
     Prototype,  ///< .callprototype or .calltargets; index: Function::prototypes
-    Vector,     ///< parts: {a, b, c, d}
+    Vector,     ///< parts: {a, b, c, d}; of a vector register and of %tid too
     Address,    ///< parts[0]: base (any of the above); offset; parts[1..]:
                 ///< the rest inside the brackets: coordinates, another address
     List,       ///< parts: (a, b) of a call
@@ -130,7 +134,7 @@ struct Operand {
   bool isMinus = false;    ///< -x before a register or a symbol
   bool isSingle = false;
   uint32_t index = 0;
-  char component = 0;      ///< 'x', 'y', 'z', 'w' of a vector register
+  std::string selector;    ///< "b0", "h1": part of a video instruction's operand
   uint64_t bits = 0;
   int64_t offset = 0;      ///< Address; also Variable/Global + constant
   std::string name;        ///< as in the text, for messages; Special: the name

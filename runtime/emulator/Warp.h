@@ -65,6 +65,10 @@ struct Fragment {
 
 class Warp {
 public:
+  Warp();
+  ~Warp();
+  Warp(Warp &&) noexcept;
+
   /// Makes this warp number `index` of `block`, about to start.
   void start(Block &block, const Kernel &kernel, uint32_t index,
              uint32_t liveLanes);
