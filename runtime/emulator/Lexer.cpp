@@ -22,7 +22,7 @@ static bool isFollow(char c) {
 }
 
 std::vector<Diagnostic> Diagnostics::take() {
-  std::stable_sort(list.begin(), list.end(),
+  std::sort(list.begin(), list.end(),
                    [](const Diagnostic &a, const Diagnostic &b) {
                      return std::pair(a.location.line, a.location.column) <
                             std::pair(b.location.line, b.location.column);
