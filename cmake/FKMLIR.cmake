@@ -31,8 +31,10 @@ if(FK_STATIC)
   # Debian builds LLVM with LLVM_LINK_LLVM_DYLIB, so every imported MLIR archive
   # names the shared LLVM as what it needs (one as $<LINK_ONLY:LLVM>). One of them
   # is enough to pull libLLVM.so in, so put the archives in its place.
-  set(FK_LLVM_COMPONENTS AsmParser BitReader BitWriter BitstreamReader Core IRReader
-      Remarks Support TargetParser TransformUtils)
+  # NVPTX, and the optimiser before it, are what lib/Codegen runs.
+  set(FK_LLVM_COMPONENTS Analysis AsmParser AsmPrinter BitReader BitWriter BitstreamReader
+      CodeGen Core FrontendOpenMP IRReader InstCombine Linker MC NVPTXCodeGen NVPTXDesc NVPTXInfo
+      Passes Remarks ScalarOpts SelectionDAG Support Target TargetParser TransformUtils Vectorize ipo)
   llvm_map_components_to_libnames(fk_llvm_archives ${FK_LLVM_COMPONENTS})
   add_library(fk_llvm_static INTERFACE)
   target_link_libraries(fk_llvm_static INTERFACE ${fk_llvm_archives})
@@ -67,5 +69,5 @@ function(fk_add_library name)
 endfunction()
 
 # Link options of the portable binary.
-set(FK_STATIC_LINK_OPTIONS -static-libstdc++ -static-libgcc -Wl,--as-needed -Wl,--icf=all
+set(FK_STATIC_LINK_OPTIONS -static-libstdc++ -static-libgcc -Wl,--as-needed -Wl,--gc-sections -Wl,--icf=all
     -Wl,-s -Wl,-O2 -Wl,-z,pack-relative-relocs)
