@@ -12,6 +12,7 @@
 #include "lib/Codegen/TaskLinalg.h"
 
 #include "dialects/FK/TaskTable.h"
+#include "fk/Codegen/Codegen.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"

@@ -17,13 +17,6 @@ namespace fk {
 /// constant.
 using ScalarLookup = llvm::function_ref<mlir::Value(llvm::StringRef)>;
 
-/// Whether code generation knows the task.
-bool isGeneratedTask(llvm::StringRef task);
-
-/// Why an op cannot be generated although its task is known: a width that is
-/// not static, an element type. Empty where it can.
-std::string whyNotGenerated(TaskOpInterface op);
-
 /// Emits what `op` means before it and gives its results. Fails with a
 /// diagnostic where code generation does not know the task.
 mlir::FailureOr<llvm::SmallVector<mlir::Value>>

@@ -6,6 +6,9 @@
 
 #include "runtime/support/Error.h"
 #include "tools/fk/Commands.h"
+#ifdef FK_HAS_EMULATOR
+#include "tools/fk/Findings.h"
+#endif
 #include "tools/fk/Tool.h"
 
 #include <CLI/CLI.hpp>
@@ -27,9 +30,15 @@ int fk::fkMain(int argc, char **argv) {
   tool::addShowCommand(app, action);
   tool::addImportCommand(app, action);
   tool::addCompileCommand(app, action);
+  tool::addCodegenCommand(app, action);
   tool::addRunCommand(app, action);
   tool::addGenerateCommand(app, action);
   tool::addEvalCommand(app, action);
+#ifdef FK_HAS_EMULATOR
+  tool::addLaunchCommand(app, action);
+  tool::addKernelsCommand(app, action);
+  tool::addSanitizeCommand(app, action);
+#endif
   tool::addDoctorCommand(app, action);
 
   try {
@@ -42,8 +51,12 @@ int fk::fkMain(int argc, char **argv) {
   try {
     return action();
   } catch (const Error &error) {
+#ifdef FK_HAS_EMULATOR
+    return tool::printError(error);
+#else
     std::cerr << "error: " << error.what() << "\n";
     return error.getExitCode();
+#endif
   } catch (const std::bad_alloc &) {
     std::cerr << "error: out of host memory\n";
     return static_cast<int>(ErrorKind::Infrastructure);
