@@ -103,8 +103,11 @@ std::vector<const KernelInfo *> findKernels(std::string_view task, DType dtype,
 std::unique_ptr<Provider> createReferenceProvider(Device &device);
 std::unique_ptr<Provider> createCudaProvider(Device &device);
 std::unique_ptr<Provider> createCublasLtProvider(Device &device);
-std::unique_ptr<Provider> createCandidateProvider(Device &device,
-                                                  const Plan &plan);
+/// The candidates of a plan: a user's (`candidate`), or those that the compiler
+/// made (`codegen`).
+std::unique_ptr<Provider>
+createCandidateProvider(Device &device, const Plan &plan,
+                        std::string name = "candidate");
 
 } // namespace fk
 

@@ -125,7 +125,7 @@ struct LaunchScalar {
 
 /// One kernel that can do a launch. The first whose `where` holds does it.
 struct KernelChoice {
-  std::string provider; ///< "reference", "cuda", "cublaslt", "candidate"
+  std::string provider; ///< "reference", "cuda", "cublaslt", "codegen", ...
   std::string kernel;   ///< its name in the catalog, or the candidate's name
   Expr where;           ///< empty: always
 };
@@ -185,6 +185,18 @@ struct PlanCandidate {
   std::vector<DType> dtypes;
   std::vector<CandidateVariant> variants;
 };
+
+/// Names of the candidates that the compiler made begin so; all others are a
+/// user's.
+inline constexpr std::string_view generatedPrefix = "codegen:";
+inline bool isGenerated(std::string_view candidate) {
+  return candidate.starts_with(generatedPrefix);
+}
+/// Whether a provider's kernels are candidates of the plan: a user's
+/// ("candidate") or the compiler's ("codegen").
+inline bool isPlanProvider(std::string_view provider) {
+  return provider == "candidate" || provider == "codegen";
+}
 
 struct PlanImage {
   std::string kind; ///< "ptx", "cubin" or "fatbin"

@@ -174,7 +174,7 @@ void PlanVerifier::verifyLaunch(const PlanFunction &function,
     if (kernel.where)
       verifyAxes(kernel.where, axes,
                  "condition of kernel '" + kernel.kernel + "' of " + what);
-    if (kernel.provider != "candidate")
+    if (!isPlanProvider(kernel.provider))
       continue;
     auto it = candidateIndex.find(kernel.kernel);
     if (it == candidateIndex.end())

@@ -238,7 +238,7 @@ private:
     AxisValues axes = step.launch.getAxisValues();
     std::string tried;
     for (const KernelChoice &choice : launch.kernels) {
-      bool isCandidate = choice.provider == "candidate";
+      bool isCandidate = isPlanProvider(choice.provider);
       bool serves = (!choice.where || choice.where.holds(axes)) &&
                     (!isCandidate || candidateServes(choice.kernel, axes));
       if (serves) {

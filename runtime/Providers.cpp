@@ -32,6 +32,8 @@ fk::createProvider(const std::string &name, [[maybe_unused]] Device &device,
 #ifdef FK_HAS_CANDIDATE
   if (name == "candidate")
     return createCandidateProvider(device, plan);
+  if (name == "codegen")
+    return createCandidateProvider(device, plan, name);
 #endif
   throw Error({.what = "this build lacks a provider",
                .wanted = "'" + name + "'",

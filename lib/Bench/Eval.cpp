@@ -402,6 +402,8 @@ EvalReport fk::bench::evaluate(Session &baseline, Session *candidate,
       candidate->bind(workload.getFunction(), workload.getSymbols());
   report.launchesCandidate = program.steps.size();
   for (const PlanCandidate &info : candidate->getPlan().candidates) {
+    if (isGenerated(info.name))
+      continue; // The compiler's own: nobody asks for a verdict on it.
     EvalReport::Swapped swapped;
     swapped.candidate = info.name;
     swapped.task = info.task;

@@ -42,6 +42,32 @@ public:
       : file(fs::absolute(file).lexically_normal()), where(file.string()),
         signature(signature), target(target) {}
 
+  /// Of PTX that was generated instead of read.
+  LoadedCandidate loadGenerated(std::string_view kind, std::string_view ptx) {
+    if (kind == "task")
+      file = file.filename();
+    where = file.string();
+    loaded.info.task = signature.task;
+    loaded.info.name = signature.task + ":" + file.filename().string();
+    loaded.info.file = file;
+    loaded.info.sha256 = getSha256(ptx);
+    // What it was made for, so nothing to choose from.
+    loaded.info.dtypes = {target.dtype};
+    std::optional<VariantDeclaration> directive =
+        parseDirective(ptx, where, signature);
+    if (!directive)
+      failCandidate("the generated PTX does not say how to launch it", where);
+    directive->source = file;
+    std::vector<AxisValues> served = getServed(directive->where);
+    if (served.empty() && !target.staticAxes.empty())
+      failCandidate("the candidate serves none of the shapes", where,
+                    describeShapes(), "where " + directive->where.str());
+    ImageSource source = {std::string(kind), file, getSha256(ptx),
+                          target.arch,       {},   std::string(ptx)};
+    addImage(*directive, source, source.text, served);
+    return std::move(loaded);
+  }
+
   LoadedCandidate load() {
     std::string kind = getImageKind(file);
     std::string text = readCandidateFile(file);
@@ -145,7 +171,7 @@ private:
       return; // Not covered; the caller reports what is left over.
     std::string kind = getImageKind(variant.source);
     std::string text = readCandidateFile(variant.source);
-    ImageSource source = {kind, variant.source, getSha256(text), "", {}};
+    ImageSource source = {kind, variant.source, getSha256(text), "", {}, {}};
     if (kind != "cu") {
       addImage(variant, source, text, served);
       return;
@@ -313,12 +339,20 @@ std::string fk::getImageKind(const fs::path &file) {
     if (extension == "." + std::string(known))
       return std::string(known);
   if (extension == ".mlir")
-    failCandidate("code generation from .mlir is not part of this build",
-                  file.string(), ".ptx, .cubin, .fatbin, .cu or .json", ".mlir",
-                  "compile it to PTX first");
+    failCandidate("a manifest cannot name an .mlir file", file.string(),
+                  ".ptx, .cubin, .fatbin or .cu", ".mlir",
+                  "make PTX of it with `fk codegen`, or give it to "
+                  "--substitute itself");
   failCandidate("unknown kind of candidate", file.string(),
                 ".ptx, .cubin, .fatbin, .cu or .json",
                 extension.empty() ? "no suffix" : "'" + extension + "'");
+}
+
+LoadedCandidate fk::loadGenerated(std::string_view kind, const fs::path &file,
+                                  std::string_view ptx,
+                                  const Signature &signature,
+                                  const CandidateTarget &target) {
+  return Loader(file, signature, target).loadGenerated(kind, ptx);
 }
 
 LoadedCandidate fk::loadCandidate(const fs::path &file,

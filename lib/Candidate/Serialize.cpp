@@ -5,7 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // The candidate as a plan writes it (docs/plan.md), and beside its keys
-// "images": {"<image>": {"kind", "file", "sha256", "arch", "defines"}}.
+// "images": {"<image>": {"kind", "file", "sha256", "arch", "defines"}}, and
+// "text" in those that the compiler made.
 //
 //===----------------------------------------------------------------------===//
 
@@ -103,6 +104,8 @@ public:
     source.file = getString(item, "file");
     source.sha256 = getString(item, "sha256");
     source.arch = getString(item, "arch");
+    if (item.contains("text"))
+      source.text = getString(item, "text");
     for (const auto &[name, value] : get(item, "defines").items()) {
       if (!value.is_number_integer())
         fail("defines", "whole numbers", value);
@@ -162,13 +165,15 @@ private:
 };
 
 PlanImage makeImage(const ImageSource &source) {
-  std::string bytes = readCandidateFile(source.file);
+  bool isGenerated = source.kind == "mlir" || source.kind == "task";
+  std::string bytes =
+      isGenerated ? source.text : readCandidateFile(source.file);
   if (getSha256(bytes) != source.sha256)
     failCandidate("the candidate's file has changed since it was bound",
                   source.file, "sha256 " + source.sha256, getSha256(bytes),
                   "bind it again");
   PlanImage image;
-  image.kind = source.kind;
+  image.kind = isGenerated ? "ptx" : source.kind;
   if (source.kind == "cu") {
     bytes = compileCuda(source.file, bytes, source.arch, source.defines);
     image.kind = "ptx";
@@ -183,12 +188,15 @@ PlanImage makeImage(const ImageSource &source) {
 std::string fk::toManifestText(const LoadedCandidate &candidate) {
   Json root = writeCandidate(candidate.info);
   root["images"] = Json::object();
-  for (const auto &[name, source] : candidate.sources)
+  for (const auto &[name, source] : candidate.sources) {
     root["images"][name] = {{"kind", source.kind},
                             {"file", source.file},
                             {"sha256", source.sha256},
                             {"arch", source.arch},
                             {"defines", Json(source.defines)}};
+    if (!source.text.empty())
+      root["images"][name]["text"] = source.text;
+  }
   return root.dump();
 }
 

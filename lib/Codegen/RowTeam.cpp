@@ -142,14 +142,6 @@ Value TeamEmitter::combineValues(Combine combine, Value lhs, Value rhs) {
 /// The combination over `lanes` neighbours, a power of two, in each of them.
 Value TeamEmitter::shuffle(Combine combine, Value value, int64_t lanes) {
   Value mask = constant32(-1);
-  if (divergent && team.threads < 32) {
-    // The bits of this team's threads.
-    Value thread = NVVM::LaneIdOp::create(b, loc, b.getI32Type());
-    Value first =
-        arith::AndIOp::create(b, loc, thread, constant32(-team.threads));
-    mask = arith::ShLIOp::create(
-        b, loc, constant32((int64_t(1) << team.threads) - 1), first);
-  }
   for (int64_t offset = lanes / 2; offset > 0; offset /= 2) {
     Value other = NVVM::ShflOp::create(b, loc, value.getType(), mask, value,
                                        constant32(offset), constant32(31),

@@ -29,16 +29,15 @@ struct RowTeam {
 /// Emits what the threads of a row do together.
 class TeamEmitter {
 public:
-  /// `lane` is the thread's number in its team. `divergent`: teams of one warp
-  /// may be in different branches.
+  /// `lane` is the thread's number in its team.
   TeamEmitter(mlir::OpBuilder &builder, mlir::Location loc,
               mlir::gpu::GPUModuleOp module, llvm::StringRef name,
               const RowTeam &team, mlir::Value lane, int64_t width,
-              int64_t held, bool divergent)
+              int64_t held)
       : b(builder), loc(loc), module(module), name(name), team(team),
-        lane(lane), width(width), held(held), divergent(divergent) {}
+        lane(lane), width(width), held(held) {}
 
-  /// Columns are emitted anew where the row begins.
+  /// Columns are emitted anew where a row begins.
   void startRow() { columns.clear(); }
   Columns *getColumns(int64_t extent);
   EvaluatorHooks getHooks();
@@ -59,7 +58,6 @@ private:
   RowTeam team;
   mlir::Value lane;
   int64_t width, held;
-  bool divergent;
   int64_t reductions = 0;
   std::map<int64_t, Columns *> columns;
   std::vector<std::unique_ptr<Columns>> all;

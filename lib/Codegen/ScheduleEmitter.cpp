@@ -514,48 +514,48 @@ private:
   // Rows
   //===--------------------------------------------------------------------===//
 
+  /// Each group has blocks of its own, so that the threads of a block stay
+  /// together. Threads behind a group's last row do that row again and store
+  /// nothing.
   LogicalResult emitRows() {
     RowTeam team = RowTeam::choose(rowExtent / width, width, options.held,
                                    options.threads);
     blockThreads = team.threads * team.rowsPerBlock;
-    Expr rows = 0;
-    for (const Group &group : groups)
-      rows = Expr::binary(ExprOp::Add, rows, group.getRows());
-    grid = Expr::binary(ExprOp::CeilDiv, rows, Expr(team.rowsPerBlock));
-
-    Value thread = threadId();
+    Value thread = threadId(), block = blockId();
     Value lane =
         team.rowsPerBlock == 1 ? thread : remainder(thread, team.threads);
-    Value row = blockId();
-    if (team.rowsPerBlock > 1)
-      row = add(mul(row, constant(team.rowsPerBlock)),
-                divide(thread, team.threads));
-    bool isDivided = groups.size() > 1 && team.rowsPerBlock > 1;
     TeamEmitter emitter(b, loc, module, func.getName(), team, lane, width,
-                        options.held,
-                        /*divergent=*/isDivided);
-    if (groups.size() == 1) {
-      if (team.rowsPerBlock == 1)
-        return emitRow(groups[0], row, {}, emitter);
-      FailureOr<Value> count = emitExtent(rows);
-      if (failed(count))
-        return failure();
-      // Threads behind the last row do it again, so that warps stay whole.
-      Value last = arith::SubIOp::create(b, loc, *count, constant(1));
-      return emitRow(groups[0], least(row, last), less(row, *count), emitter);
-    }
+                        options.held);
     OpBuilder::InsertionGuard guard(b);
+    grid = Expr(0);
     for (const Group &group : groups) {
-      FailureOr<Value> size = emitExtent(group.getRows());
-      if (failed(size))
+      Expr blocks = Expr::binary(ExprOp::CeilDiv, group.getRows(),
+                                 Expr(team.rowsPerBlock));
+      grid = Expr::binary(ExprOp::Add, grid, blocks);
+      FailureOr<Value> rows = emitExtent(group.getRows());
+      FailureOr<Value> size = emitExtent(blocks);
+      if (failed(rows) || failed(size))
         return failure();
-      auto branch =
-          scf::IfOp::create(b, loc, TypeRange(), less(row, *size), true);
-      b.setInsertionPointToStart(branch.thenBlock());
-      if (failed(emitRow(group, row, {}, emitter)))
+      bool isLast = &group == &groups.back();
+      scf::IfOp branch;
+      if (!isLast) {
+        branch =
+            scf::IfOp::create(b, loc, TypeRange(), less(block, *size), true);
+        b.setInsertionPointToStart(branch.thenBlock());
+      }
+      Value row = block, valid;
+      if (team.rowsPerBlock > 1) {
+        row = add(mul(block, constant(team.rowsPerBlock)),
+                  divide(thread, team.threads));
+        valid = less(row, *rows);
+        row = least(row, arith::SubIOp::create(b, loc, *rows, constant(1)));
+      }
+      if (failed(emitRow(group, row, valid, emitter)))
         return failure();
-      b.setInsertionPointToStart(branch.elseBlock());
-      row = arith::SubIOp::create(b, loc, row, *size);
+      if (!isLast) {
+        b.setInsertionPointToStart(branch.elseBlock());
+        block = arith::SubIOp::create(b, loc, block, *size);
+      }
     }
     return success();
   }

@@ -189,13 +189,23 @@ private:
 
 } // namespace
 
-OwningOpRef<ModuleOp> fk::buildTaskModule(MLIRContext &context,
-                                          const TaskRequest &request) {
-  return TaskModuleBuilder(context, request).build();
+/// A text without locations: the same task at another place is the same kernel.
+static std::string printModule(ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module->print(stream, OpPrintingFlags().useLocalScope());
+  return text + "\n";
 }
 
-OwningOpRef<ModuleOp> fk::isolateTask(TaskOpInterface op) {
-  // Without locations: the same task at another place is the same kernel.
+std::string fk::buildTaskModule(const TaskRequest &request) {
+  DialectRegistry registry;
+  registerCodegenDialects(registry);
+  MLIRContext context(registry, MLIRContext::Threading::DISABLED);
+  context.loadDialect<FKDialect, func::FuncDialect>();
+  return printModule(*TaskModuleBuilder(context, request).build());
+}
+
+std::string fk::isolateTask(TaskOpInterface op) {
   Location loc = UnknownLoc::get(op.getContext());
   OpBuilder b(op.getContext());
   OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
@@ -207,9 +217,8 @@ OwningOpRef<ModuleOp> fk::isolateTask(TaskOpInterface op) {
   b.setInsertionPointToStart(block);
   Operation *copy = b.clone(*op.getOperation());
   copy->setOperands(block->getArguments());
-  copy->setLoc(loc);
   copy->removeAttr(attrs::kernels);
   copy->removeAttr(attrs::candidate);
   func::ReturnOp::create(b, loc, copy->getResults());
-  return module;
+  return printModule(*module);
 }

@@ -10,6 +10,7 @@
 #include "dialects/FK/TaskTable.h"
 #include "lib/Codegen/KernelFunction.h"
 #include "lib/Codegen/TaskLinalg.h"
+#include "runtime/support/Error.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -21,7 +22,6 @@
 #include "llvm/ADT/StringMap.h"
 
 #include <map>
-#include <set>
 
 namespace fk {
 #define GEN_PASS_DEF_CODEGENTOLINALGPASS
@@ -58,78 +58,120 @@ public:
   }
 
   LogicalResult run(TaskOpInterface task) {
-    return task ? runTask(task) : runCluster();
+    if (func->hasAttr(attrs::codegenAxes))
+      return success();
+    if (task)
+      return runTask(getSignature(task));
+    if (const TaskDescription *named = lookupTask(func.getName()))
+      return runTask(Signature::parse(named->signature.str()));
+    return runCluster();
   }
 
   llvm::StringMap<Value> scalars;
 
 private:
-  LogicalResult runTask(TaskOpInterface task) {
-    const Signature &signature = getSignature(task);
-    SmallVector<TaskTensor> tensors = getTaskTensors(task);
-    size_t results = task->getNumResults();
-    unsigned arg = 0;
-    for (auto [i, tensor] : llvm::enumerate(tensors)) {
-      if (!tensor.value)
-        continue;
-      ArrayAttr dims = nameDims(tensor);
-      if (i < results)
-        func.setResultAttr(i, attrs::dims, dims);
-      else
-        func.setArgAttr(arg++, attrs::dims, dims);
-      noteStatic(tensor);
+  /// A function of a task's signature: its tensors are arguments already, and
+  /// scalars and axes may be.
+  LogicalResult runTask(const Signature &signature) {
+    SmallVector<Type> tensors;
+    for (Type type : func.getArgumentTypes())
+      if (isa<RankedTensorType>(type))
+        tensors.push_back(type);
+    size_t required =
+        llvm::count_if(signature.operands, [](const TensorParam &param) {
+          return !param.optional;
+        });
+    bool hasOptional = tensors.size() == signature.operands.size();
+    if (!hasOptional && tensors.size() != required)
+      return func.emitError("takes ")
+             << tensors.size() << " tensors: task '" << signature.task
+             << "' has " << required << " operands, and with the optional ones "
+             << signature.operands.size();
+    if (func.getNumResults() != signature.results.size())
+      return func.emitError("has ")
+             << func.getNumResults() << " results: task '" << signature.task
+             << "' has " << signature.results.size();
+    for (auto [i, param] : llvm::enumerate(signature.results)) {
+      FailureOr<ArrayAttr> dims = nameDims(param, func.getResultTypes()[i]);
+      if (failed(dims))
+        return failure();
+      func.setResultAttr(i, attrs::dims, *dims);
     }
-    for (const ScalarParam &scalar : signature.scalars)
-      scalars[scalar.name] =
-          addArgument(getScalarType(scalar.type), task.getLoc());
-    addAxes(signature.axes);
+    unsigned arg = 0;
+    for (const TensorParam &param : signature.operands) {
+      if (param.optional && !hasOptional)
+        continue;
+      FailureOr<ArrayAttr> dims = nameDims(param, tensors[arg]);
+      if (failed(dims))
+        return failure();
+      func.setArgAttr(arg++, attrs::dims, *dims);
+    }
+    size_t more = func.getNumArguments() - tensors.size();
+    bool hasScalars = more >= signature.scalars.size() && more > 0;
+    if (!hasScalars)
+      for (const ScalarParam &scalar : signature.scalars)
+        addArgument(getScalarType(scalar.type), func.getLoc());
+    for (auto [i, scalar] : llvm::enumerate(signature.scalars))
+      scalars[scalar.name] = func.getArgument(tensors.size() + i);
+    if (!hasScalars || more == signature.scalars.size())
+      for (size_t i = 0; i < signature.axes.size(); ++i)
+        addArgument(builder.getI32Type(), func.getLoc());
+    size_t wanted =
+        tensors.size() + signature.scalars.size() + signature.axes.size();
+    if (func.getNumArguments() != wanted)
+      return func.emitError("takes ")
+             << more
+             << " arguments behind its tensors: wanted none, the scalars of "
+                "task '"
+             << signature.task << "', or its scalars and axes";
+    setAxes(signature.axes);
     return success();
   }
 
-  /// A cluster's axes are the symbols that `fk.dims` speaks of, sorted.
+  /// A cluster's axes are the symbols of `fk.dims`, in the order in which its
+  /// results and then its arguments speak of them.
   LogicalResult runCluster() {
-    if (func->hasAttr(attrs::codegenAxes))
-      return success();
-    std::set<std::string> axes;
+    std::vector<std::string> axes;
     auto collect = [&](ArrayAttr dims) {
       for (Attribute dim : dims ? dims : ArrayAttr::get(func.getContext(), {}))
         if (auto text = dyn_cast<StringAttr>(dim))
           for (const std::string &axis :
                Expr::parse(text.getValue().str(), "fk.dims").getAxes())
-            axes.insert(axis);
+            if (!llvm::is_contained(axes, axis))
+              axes.push_back(axis);
     };
     try {
-      for (unsigned i = 0; i < func.getNumArguments(); ++i)
-        collect(func.getArgAttrOfType<ArrayAttr>(i, attrs::dims));
       for (unsigned i = 0; i < func.getNumResults(); ++i)
         collect(func.getResultAttrOfType<ArrayAttr>(i, attrs::dims));
-    } catch (const std::exception &error) {
+      for (unsigned i = 0; i < func.getNumArguments(); ++i)
+        collect(func.getArgAttrOfType<ArrayAttr>(i, attrs::dims));
+    } catch (const Error &error) {
       return func.emitError(error.what());
     }
-    addAxes({axes.begin(), axes.end()});
+    for (size_t i = 0; i < axes.size(); ++i)
+      addArgument(builder.getI32Type(), func.getLoc());
+    setAxes(axes);
     return success();
   }
 
-  ArrayAttr nameDims(const TaskTensor &tensor) {
-    SmallVector<StringRef> names;
+  /// The names of the dynamic dimensions of a tensor of the task, its static
+  /// axes being noted.
+  FailureOr<ArrayAttr> nameDims(const TensorParam &param, Type given) {
+    auto type = dyn_cast<RankedTensorType>(given);
+    if (!type || type.getRank() != int64_t(param.shape.size()))
+      return func.emitError("has a wrong type for '")
+             << param.name << "' of task '" << func.getName()
+             << "': wanted a tensor of rank " << param.shape.size() << ", got "
+             << given;
     SmallVector<std::string> texts;
-    auto type = cast<RankedTensorType>(tensor.value.getType());
-    for (auto [size, extent] :
-         llvm::zip_equal(type.getShape(), tensor.param->shape))
+    for (auto [size, extent] : llvm::zip_equal(type.getShape(), param.shape)) {
       if (ShapedType::isDynamic(size))
         texts.push_back(extent ? extent.str() : std::string("_"));
-    for (const std::string &text : texts)
-      names.push_back(text);
-    return builder.getStrArrayAttr(names);
-  }
-
-  void noteStatic(const TaskTensor &tensor) {
-    auto type = cast<RankedTensorType>(tensor.value.getType());
-    for (auto [size, extent] :
-         llvm::zip_equal(type.getShape(), tensor.param->shape))
-      if (!ShapedType::isDynamic(size) && extent &&
-          extent.getNode()->op == ExprOp::Axis)
+      else if (extent && extent.getNode()->op == ExprOp::Axis)
         known[extent.getNode()->axis] = size;
+    }
+    SmallVector<StringRef> names(texts.begin(), texts.end());
+    return builder.getStrArrayAttr(names);
   }
 
   Type getScalarType(DType type) {
@@ -138,21 +180,17 @@ private:
     return builder.getIntegerType(type == DType::I64 ? 64 : 32);
   }
 
-  Value addArgument(Type type, Location loc) {
+  void addArgument(Type type, Location loc) {
     (void)func.insertArgument(func.getNumArguments(), type, {}, loc);
-    return func.getArguments().back();
   }
 
-  void addAxes(const std::vector<std::string> &axes) {
-    SmallVector<StringRef> names;
+  void setAxes(const std::vector<std::string> &axes) {
+    SmallVector<StringRef> names(axes.begin(), axes.end());
     SmallVector<NamedAttribute> fixed;
-    for (const std::string &axis : axes) {
-      addArgument(builder.getI32Type(), func.getLoc());
-      names.push_back(axis);
+    for (const std::string &axis : axes)
       if (auto it = known.find(axis); it != known.end())
         fixed.push_back(
             builder.getNamedAttr(axis, builder.getI64IntegerAttr(it->second)));
-    }
     func->setAttr(attrs::codegenAxes, builder.getStrArrayAttr(names));
     func->setAttr(attrs::codegenStatic, builder.getDictionaryAttr(fixed));
   }

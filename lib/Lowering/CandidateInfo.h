@@ -17,6 +17,11 @@ namespace fk {
 /// with a diagnostic, where the manifest cannot be read.
 mlir::FailureOr<std::string> getCandidateWhere(CandidateOp candidate);
 
+/// Whether fk-grow-clusters made the function: only a generated kernel does it.
+inline bool isCluster(mlir::Operation *func) {
+  return func->hasAttr("cluster");
+}
+
 } // namespace fk
 
 #endif // FK_LIB_LOWERING_CANDIDATEINFO_H

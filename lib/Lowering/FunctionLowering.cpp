@@ -10,6 +10,7 @@
 #include "dialects/FK/SymbolicExpr.h"
 #include "fk/Transforms/Places.h"
 #include "fk/Transforms/TaskFunctions.h"
+#include "runtime/Plan.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/STLExtras.h"
@@ -253,7 +254,9 @@ LogicalResult FunctionLowering::lowerBoundCall(func::CallOp call,
   if (failed(where))
     return failure();
   ArrayAttr kernels = builder.getArrayAttr(KernelAttr::get(
-      func.getContext(), "candidate", bound.getValue(), *where));
+      func.getContext(),
+      isGenerated(std::string_view(bound.getValue())) ? "codegen" : "candidate",
+      bound.getValue(), *where));
   auto signature = getTaskSignature(callee);
   if (failed(signature))
     return failure();

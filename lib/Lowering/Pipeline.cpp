@@ -30,8 +30,17 @@ void fk::buildCompilePipeline(OpPassManager &pm,
     pm.addPass(createFusePass(std::move(fuse)));
   }
   pm.addPass(createHoistWeightsPass());
-  pm.addPass(createSelectKernelsPass(
-      {.device = options.device, .arch = options.arch}));
+  bool generates = llvm::is_contained(options.prefer, "codegen");
+  if (options.growClusters && generates)
+    pm.addPass(createGrowClustersPass());
+  SelectKernelsPassOptions select;
+  select.device = options.device;
+  select.arch = options.arch;
+  select.prefer.assign(options.prefer.begin(), options.prefer.end());
+  pm.addPass(createSelectKernelsPass(std::move(select)));
+  GenerateKernelsPassOptions generate;
+  generate.arch = options.arch;
+  pm.addPass(createGenerateKernelsPass(std::move(generate)));
   pm.addPass(createLowerToPlanPass());
   PlanBuffersPassOptions buffers;
   buffers.reuse = options.reuseBuffers;
@@ -59,6 +68,12 @@ struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
   Option<bool> keepLayers{*this, "keep-layers",
                           llvm::cl::desc("compile a layer once"),
                           llvm::cl::init(true)};
+  ListOption<std::string> prefer{
+      *this, "prefer", llvm::cl::desc("providers whose kernels come first")};
+  Option<bool> growClusters{
+      *this, "grow-clusters",
+      llvm::cl::desc("with codegen preferred: join tasks into one kernel"),
+      llvm::cl::init(true)};
   Option<bool> reuseBuffers{*this, "reuse-buffers",
                             llvm::cl::desc("let buffers share slots"),
                             llvm::cl::init(true)};
@@ -79,6 +94,8 @@ void fk::registerCompilePipeline() {
                                        given.disabledFusions.end());
         options.rotateResiduals = given.rotateResiduals;
         options.keepLayers = given.keepLayers;
+        options.prefer.assign(given.prefer.begin(), given.prefer.end());
+        options.growClusters = given.growClusters;
         options.reuseBuffers = given.reuseBuffers;
         buildCompilePipeline(pm, options);
       });

@@ -9,6 +9,7 @@
 #include "CandidateInfo.h"
 #include "Elements.h"
 #include "dialects/FK/FK.h"
+#include "fk/Codegen/Codegen.h"
 #include "fk/Transforms/Places.h"
 #include "fk/Transforms/Remarks.h"
 #include "runtime/Kernel.h"
@@ -17,6 +18,8 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
+
+#include <algorithm>
 
 namespace fk {
 #define GEN_PASS_DEF_SELECTKERNELSPASS
@@ -70,7 +73,7 @@ public:
     SymbolTable symbols(getOperation());
     bool failedAny = false;
     for (auto func : getOperation().getOps<func::FuncOp>()) {
-      if (func.isExternal())
+      if (func.isExternal() || isCluster(func))
         continue;
       auto dims = SymbolicDims::compute(func);
       if (failed(dims))
@@ -139,16 +142,31 @@ private:
                    op.getTaskName() + "@<place>:<file>, or widen its where)")
                       .str();
     }
-    for (const KernelInfo *row :
-         findKernels(op.getTaskName(), *dtype, device.getValue())) {
+    std::vector<const KernelInfo *> rows =
+        findKernels(op.getTaskName(), *dtype, device.getValue());
+    std::stable_sort(rows.begin(), rows.end(), [&](auto *lhs, auto *rhs) {
+      return getRank(lhs->provider) < getRank(rhs->provider);
+    });
+    for (const KernelInfo *row : rows) {
       if (complete)
         break;
+      std::string why =
+          row->provider == "codegen" ? whyNotGenerated(op) : std::string();
+      if (!why.empty()) {
+        reportMissed(op, passName, op.getTaskName(), "codegen: " + why);
+        continue;
+      }
       (void)add(row->provider, row->name, row->where, row->why);
     }
     if (!complete)
       return emitNoKernel(op, *dtype, kernels);
     op->setAttr(attrs::kernels, ArrayAttr::get(&getContext(), kernels));
     return success();
+  }
+
+  /// Preferred providers come first, in the order given.
+  size_t getRank(std::string_view provider) const {
+    return llvm::find(prefer, std::string(provider)) - prefer.begin();
   }
 
   LogicalResult emitNoKernel(TaskOpInterface op, DType dtype,

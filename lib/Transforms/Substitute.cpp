@@ -6,6 +6,7 @@
 
 #include "dialects/FK/FK.h"
 #include "fk/Candidate/Candidate.h"
+#include "fk/Codegen/Codegen.h"
 #include "fk/Transforms/Passes.h"
 #include "fk/Transforms/Remarks.h"
 #include "lib/Transforms/SubstituteSites.h"
@@ -171,7 +172,9 @@ private:
     target.staticAxes.assign(group.shapes.begin(), group.shapes.end());
     LoadedCandidate candidate;
     try {
-      candidate = loadCandidate(spec.file, group.needs.signature, target);
+      bool isMlir = StringRef(spec.file).ends_with(".mlir");
+      candidate = (isMlir ? loadMlirCandidate : loadCandidate)(
+          spec.file, group.needs.signature, target);
     } catch (const Error &error) {
       return group.ops.front()->emitError()
              << passName << ": candidate of '" << spec.task

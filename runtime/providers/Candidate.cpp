@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A candidate is device code with declared launches: it is loaded and launched
-// exactly as fk's own kernels are. On the host device its PTX is emulated.
+// A candidate, a user's or one that the compiler made, is device code with
+// declared launches: it is loaded and launched exactly as fk's own kernels are. On the host device its PTX is emulated.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,10 +34,10 @@ std::string describeAxes(const BoundLaunch &launch) {
 
 class CandidateProvider : public Provider {
 public:
-  CandidateProvider(Device &device, const Plan &plan)
-      : device(device), plan(plan) {}
+  CandidateProvider(Device &device, const Plan &plan, std::string name)
+      : device(device), plan(plan), name(std::move(name)) {}
 
-  std::string_view getName() const override { return "candidate"; }
+  std::string_view getName() const override { return name; }
 
   std::unique_ptr<Kernel> bind(std::string_view name,
                                const BoundLaunch &launch) override {
@@ -111,6 +111,7 @@ private:
 
   Device &device;
   const Plan &plan;
+  std::string name;
   /// Loaded once a plan; kernels share them.
   std::map<std::string, std::shared_ptr<const cuda::Image>> images;
 };
@@ -118,6 +119,7 @@ private:
 } // namespace
 
 std::unique_ptr<Provider> fk::createCandidateProvider(Device &device,
-                                                      const Plan &plan) {
-  return std::make_unique<CandidateProvider>(device, plan);
+                                                      const Plan &plan,
+                                                      std::string name) {
+  return std::make_unique<CandidateProvider>(device, plan, std::move(name));
 }

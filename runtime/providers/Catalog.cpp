@@ -100,8 +100,9 @@ std::span<const KernelInfo> getKernelCatalog() {
   static const std::vector<KernelInfo> all = [] {
     std::vector<KernelInfo> rows(std::begin(deviceKernels),
                                  std::end(deviceKernels));
-    std::span<const KernelInfo> reference = getReferenceCatalog();
-    rows.insert(rows.end(), reference.begin(), reference.end());
+    for (std::span<const KernelInfo> more :
+         {getCodegenCatalog(), getReferenceCatalog()})
+      rows.insert(rows.end(), more.begin(), more.end());
     return rows;
   }();
   return all;

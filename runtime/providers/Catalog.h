@@ -16,6 +16,9 @@ namespace fk {
 /// The rows of the `cuda` and `cublaslt` providers. Catalog.cpp.
 std::span<const KernelInfo> getDeviceCatalog();
 
+/// The rows of the `codegen` provider, made when a plan is. CodegenCatalog.cpp.
+std::span<const KernelInfo> getCodegenCatalog();
+
 /// The rows of the `reference` provider. ReferenceCatalog.cpp.
 std::span<const KernelInfo> getReferenceCatalog();
 

@@ -8,7 +8,8 @@
 // PIPELINE-NEXT: fk-rotate-residuals,
 // PIPELINE-NEXT: fk-fuse{ },
 // PIPELINE-NEXT: fk-hoist-weights,
-// PIPELINE-NEXT: fk-select-kernels{arch=sm_90a device=cuda},
+// PIPELINE-NEXT: fk-select-kernels{arch=sm_90a device=cuda },
+// PIPELINE-NEXT: fk-generate-kernels{arch=sm_90a},
 // PIPELINE-NEXT: fk-lower-to-plan,
 // PIPELINE-NEXT: fk-plan-buffers{ reuse=true},
 // PIPELINE-NEXT: fk-verify-plan
@@ -17,7 +18,8 @@
 // PLAIN: builtin.module(
 // PLAIN-NEXT: fk-inline-tasks{keep-layers=false},
 // PLAIN-NEXT: fk-hoist-weights,
-// PLAIN-NEXT: fk-select-kernels{arch=sm_90a device=host},
+// PLAIN-NEXT: fk-select-kernels{arch=sm_90a device=host },
+// PLAIN-NEXT: fk-generate-kernels{arch=sm_90a},
 // PLAIN-NEXT: fk-lower-to-plan,
 // PLAIN-NEXT: fk-plan-buffers{ reuse=false},
 // PLAIN-NEXT: fk-verify-plan

@@ -41,7 +41,7 @@ TEST(BadCandidate, Files) {
   folder.write("empty.ptx", "");
   expectError(load("empty.ptx"), "the candidate is empty");
   folder.write("k.mlir", "module {}");
-  expectError(load("k.mlir"), "code generation from .mlir is not part of this");
+  expectError(load("k.mlir"), "a manifest cannot name an .mlir file");
   folder.write("k.so", "x");
   expectError(load("k.so"), "unknown kind of candidate");
   folder.write("k", "x");

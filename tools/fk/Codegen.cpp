@@ -14,9 +14,6 @@
 #include "runtime/support/Safetensors.h"
 #include "tools/fk/Commands.h"
 
-#include "mlir/IR/MLIRContext.h"
-#include "mlir/Parser/Parser.h"
-
 #include <CLI/CLI.hpp>
 
 #include <iostream>
@@ -56,16 +53,10 @@ T parseNumber(const std::string &text, const char *option, Parse parse) {
   throw Error({"this is no number", option, "", "'" + text + "'"});
 }
 
-mlir::OwningOpRef<mlir::ModuleOp> open(mlir::MLIRContext &context,
-                                       const CodegenCommand &command) {
-  if (command.source.ends_with(".mlir")) {
-    auto module =
-        mlir::parseSourceFile<mlir::ModuleOp>(command.source, &context);
-    if (!module)
-      throw Error({"module cannot be parsed", command.source, "", "",
-                   "see the diagnostics above"});
-    return module;
-  }
+/// The text that is compiled.
+std::string getModule(const CodegenCommand &command) {
+  if (command.source.ends_with(".mlir"))
+    return readTextFile(command.source);
   TaskRequest request;
   request.task = command.source;
   auto dtype = parseDType(command.dtype);
@@ -88,26 +79,20 @@ mlir::OwningOpRef<mlir::ModuleOp> open(mlir::MLIRContext &context,
           return std::stod(digits, used);
         });
   }
-  return buildTaskModule(context, request);
+  return buildTaskModule(request);
 }
 
 int runCodegen(const CodegenCommand &command) {
-  mlir::DialectRegistry registry;
-  registerCodegenDialects(registry);
-  mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
-  context.loadAllAvailableDialects();
-  auto module = open(context, command);
-  std::string text;
-  if (command.stopAtInput) {
-    llvm::raw_string_ostream stream(text);
-    module->print(stream);
-    text += "\n";
-  } else {
+  std::string text = getModule(command), error;
+  if (!command.stopAtInput) {
     mlir::FailureOr<GeneratedKernel> kernel =
-        generateKernel(*module, command.options);
+        generateKernel(text, command.source, command.options, error);
     if (mlir::failed(kernel))
-      throw Error({"no kernel can be generated", command.source, "", "",
-                   "see the diagnostics above; widths are given by --axes"});
+      throw Error({"no kernel can be generated", command.source, "", error,
+                   "widths are given by --axes"});
+    if (!error.empty())
+      std::cerr << "warning: the kernel is made again each time: " << error
+                << "\n";
     text = kernel->getText();
   }
   if (command.output.empty() || command.output == "-")

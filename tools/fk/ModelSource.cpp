@@ -45,6 +45,12 @@ void tool::addModelOptions(CLI::App &command, ModelOptions &options,
       .add_option("--disable-fusion", options.disabledFusions,
                   "Tasks that fk-fuse must not form")
       ->delimiter(',');
+  command
+      .add_option("--prefer", options.prefer,
+                  "Providers whose kernels come first: codegen, ...")
+      ->delimiter(',');
+  command.add_flag("--no-clusters", options.noClusters,
+                   "With --prefer codegen: one kernel a task");
   command.add_flag("--no-fuse", options.noFuse, "Leave fk-fuse out");
   command.add_flag("--quiet", options.quiet, "No progress on stderr");
   if (!runs)
@@ -152,6 +158,8 @@ Plan tool::compileModule(mlir::ModuleOp module, const ModelOptions &options) {
   compile.arch = options.arch;
   compile.substitutes = options.substitutes;
   compile.disabledFusions = options.disabledFusions;
+  compile.prefer = options.prefer;
+  compile.growClusters = !options.noClusters;
   compile.fuse = !options.noFuse;
   mlir::FailureOr<Plan> plan = compileToPlan(module, compile);
   if (mlir::failed(plan))

@@ -36,7 +36,8 @@ struct ModelOptions {
   std::string weights; ///< folder of the checkpoint, where `model` is a file
   std::vector<std::string> substitutes;
   std::vector<std::string> disabledFusions;
-  bool noFuse = false;
+  std::vector<std::string> prefer;
+  bool noFuse = false, noClusters = false;
   std::optional<uint64_t> randomWeights;
   bool quiet = false;
 };

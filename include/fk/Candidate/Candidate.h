@@ -55,11 +55,14 @@ struct CandidateTarget {
 
 /// Where an image comes from; enough to make it again.
 struct ImageSource {
-  std::string kind;                       ///< "ptx", "cubin", "fatbin" or "cu"
+  /// "ptx", "cubin", "fatbin" or "cu"; "mlir" and "task": `text` was generated
+  /// from it.
+  std::string kind;
   std::string file;                       ///< absolute
   std::string sha256;                     ///< of the file
   std::string arch;                       ///< cu: what it is compiled for
   std::map<std::string, int64_t> defines; ///< cu: FK_HIDDEN = 4096
+  std::string text; ///< mlir, task: the PTX; `sha256` is its hash
 };
 
 /// A candidate that passed every check.
@@ -76,6 +79,14 @@ struct LoadedCandidate {
 /// saying what, where, wanted, got and the mend.
 LoadedCandidate loadCandidate(const std::filesystem::path &file,
                               const Signature &signature,
+                              const CandidateTarget &target);
+
+/// As above for PTX with its directive that the compiler made. `kind` is
+/// "mlir", `file` being what it was made from, or "task" and the name to give
+/// it.
+LoadedCandidate loadGenerated(std::string_view kind,
+                              const std::filesystem::path &file,
+                              std::string_view ptx, const Signature &signature,
                               const CandidateTarget &target);
 
 /// Whether some variant of `candidate` can serve an op with these static axes,

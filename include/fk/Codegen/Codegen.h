@@ -7,8 +7,8 @@
 #ifndef FK_CODEGEN_CODEGEN_H
 #define FK_CODEGEN_CODEGEN_H
 
+#include "fk/Candidate/Candidate.h"
 #include "fk/Codegen/Pipeline.h"
-#include "runtime/support/Signature.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -38,11 +38,19 @@ bool isGeneratedTask(llvm::StringRef task);
 /// not static, an element type. Empty where it can.
 std::string whyNotGenerated(TaskOpInterface op);
 
-/// The kernel of a module with one function (of tasks or linalg) or one
-/// gpu.module, taken from the user's image cache where it was made before. The
-/// module is changed. Fails with a diagnostic.
-mlir::FailureOr<GeneratedKernel> generateKernel(mlir::ModuleOp module,
-                                                const CodegenOptions &options);
+/// The kernel of a module's text: one function of tasks or linalg, or one
+/// gpu.module, whose launch may stand in a directive as in PTX. Compiled in a
+/// context of its own, or taken from the user's image cache. `where` stands for
+/// the text in messages. On failure the diagnostics are in `error`; they are
+/// there too, as warnings, where the cache cannot be used.
+mlir::FailureOr<GeneratedKernel> generateKernel(llvm::StringRef module,
+                                                llvm::StringRef where,
+                                                const CodegenOptions &options,
+                                                std::string &error);
+
+/// The text of a module with one function of the task's name that is `op`
+/// alone, with extents, scalars and variants as there.
+std::string isolateTask(TaskOpInterface op);
 
 /// A kernel asked for without a model.
 struct TaskRequest {
@@ -53,14 +61,14 @@ struct TaskRequest {
   std::map<std::string, double> attributes; ///< scalars and variants
 };
 
-/// A module with one function of the task's name, of one op. Throws Error where
-/// the request does not fit the task.
-mlir::OwningOpRef<mlir::ModuleOp> buildTaskModule(mlir::MLIRContext &context,
-                                                  const TaskRequest &request);
+/// The text of a module with one function of the task's name, of one op. Throws
+/// Error where the request does not fit the task.
+std::string buildTaskModule(const TaskRequest &request);
 
-/// A module with one function of the task's name that is `op` alone, with
-/// static extents, scalars and variants as there.
-mlir::OwningOpRef<mlir::ModuleOp> isolateTask(TaskOpInterface op);
+/// An .mlir file as a candidate. Throws Error as loadCandidate() does.
+LoadedCandidate loadMlirCandidate(const std::filesystem::path &file,
+                                  const Signature &signature,
+                                  const CandidateTarget &target);
 
 } // namespace fk
 

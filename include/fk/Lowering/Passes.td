@@ -13,8 +13,9 @@ def SelectKernelsPass : Pass<"fk-select-kernels", "::mlir::ModuleOp"> {
   let summary = "Puts the kernels that can do it on every task op";
   let description = [{
     1. The candidate an op is bound to comes first.
-    2. Then the rows of the kernel catalog for the task, the device and the element type,
-       the largest priority first. A condition that speaks of static axes only is decided here.
+    2. Then the rows of the kernel catalog for the task, the device and the element type, those
+       of preferred providers first, then the largest priority. The `codegen` provider serves only
+       ops whose widths are static. A condition that speaks of static axes only is decided here.
     3. The list ends with the first kernel that has no condition. An op without such a kernel
        is an error.
 
@@ -30,6 +31,8 @@ def SelectKernelsPass : Pass<"fk-select-kernels", "::mlir::ModuleOp"> {
   let options = [
     Option<"device", "device", "std::string", "\"host\"", "host or cuda">,
     Option<"arch", "arch", "std::string", "\"sm_90a\"", "Of a cuda device">,
+    ListOption<"prefer", "prefer", "std::string",
+               "Providers whose kernels come before the others', best first">,
   ];
   let dependentDialects = ["::fk::FKDialect"];
 }
@@ -71,6 +74,30 @@ def PlanBuffersPass : Pass<"fk-plan-buffers", "::mlir::ModuleOp"> {
                "name=value of the symbols the remark reckons with">,
   ];
   let dependentDialects = ["::fk::FKPlanDialect"];
+}
+
+def GenerateKernelsPass : Pass<"fk-generate-kernels", "::mlir::ModuleOp"> {
+  let summary = "Makes the kernels of the codegen provider";
+  let description = [{
+    Every op that fk-select-kernels gave a kernel of `codegen`, and every call of a cluster
+    (fk-grow-clusters), is compiled to PTX by `fk-codegen`, or taken from the image cache. The
+    kernel becomes an `fk.candidate` with its PTX and its launch inside, once for all ops that are
+    alike, and the op's `#fk.kernel` names it.
+
+    Before:
+    ```mlir
+    %0 = fk.silu %x {fk.kernels = [#fk.kernel<"codegen", "silu">]} : ...
+    ```
+    After:
+    ```mlir
+    fk.candidate @"codegen:silu.bf16" for "silu" from "silu.bf16" {manifest = "...", sha256 = "..."}
+    %0 = fk.silu %x {fk.kernels = [#fk.kernel<"codegen", "codegen:silu.bf16">]} : ...
+    ```
+  }];
+  let options = [
+    Option<"arch", "arch", "std::string", "\"sm_90a\"", "Architecture of the code">,
+  ];
+  let dependentDialects = ["::fk::FKDialect"];
 }
 
 def VerifyPlanPass : Pass<"fk-verify-plan", "::mlir::ModuleOp"> {

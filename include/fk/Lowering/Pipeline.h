@@ -23,6 +23,9 @@ struct CompileOptions {
   std::vector<std::string> disabledFusions; ///< fused tasks, "add_rms_norm"
   bool rotateResiduals = true;              ///< add_rms_norm across layers too
   bool keepLayers = true;                   ///< false: every layer is inlined
+  std::vector<std::string> prefer; ///< providers whose kernels come first
+  /// Clusters of tasks as one generated kernel; only where codegen is preferred.
+  bool growClusters = true;
   bool reuseBuffers = true;                 ///< false: a slot for every buffer
 };
 

@@ -157,4 +157,40 @@ def HoistWeightsPass : Pass<"fk-hoist-weights", "::mlir::ModuleOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def GrowClustersPass : Pass<"fk-grow-clusters", "::mlir::ModuleOp"> {
+  let summary = "Joins tasks of the same rows into clusters for code generation";
+  let description = [{
+    A cluster is a private `#fk.task` function, called once, that becomes one generated kernel
+    (fk-generate-kernels). It grows from an op to the producers of its operands:
+
+    1. Pointwise tasks, gathers, elementwise `arith` and `math` ops on tensors (casts among them)
+       and row reductions (norms, softmax) may join where producer and consumer have the same rows
+       and the widths are static. At most `max-reductions` of them reduce.
+    2. Each joint saves the producer's store, unless others read it too, and the consumer's load;
+       one that saves nothing is not made.
+    3. A cluster has at most `max-tensors` tensors with rows as arguments and results: what a
+       thread holds in registers.
+    4. An op bound to a candidate is opaque, and nothing moves past an op that depends on the
+       cluster.
+
+    The remark of a cluster says its tasks and the bytes it saves; where a joint was not made, a
+    remark says why. `max-tensors=0` turns the pass off.
+
+    Before:
+    ```mlir
+    %0 = fk.add %x, %r : (tensor<?x64xbf16>, tensor<?x64xbf16>) -> tensor<?x64xbf16>
+    %1 = fk.layer_norm %0, %w, %b {epsilon = 1.0e-5 : f32} : ...
+    ```
+    After:
+    ```mlir
+    %1 = call @cluster_add_layer_norm(%x, %r, %w, %b) : ...
+    ```
+  }];
+  let options = [
+    Option<"maxTensors", "max-tensors", "int64_t", "8", "Tensors with rows of a cluster; 0: none is made">,
+    Option<"maxReductions", "max-reductions", "int64_t", "1", "Tasks of a cluster that reduce">,
+  ];
+  let dependentDialects = ["::fk::FKDialect", "::mlir::func::FuncDialect"];
+}
+
 #endif // FK_TRANSFORMS_PASSES_TD
