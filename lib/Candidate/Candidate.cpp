@@ -51,8 +51,10 @@ public:
     loaded.info.name = signature.task + ":" + file.filename().string();
     loaded.info.file = file;
     loaded.info.sha256 = getSha256(ptx);
-    // What it was made for, so nothing to choose from.
-    loaded.info.dtypes = {target.dtype};
+    loaded.info.dtypes = {target.dtype}; // what a task was generated for
+    if (kind == "mlir")
+      loaded.info.dtypes = getFileDTypes(file);
+    checkDType();
     std::optional<VariantDeclaration> directive =
         parseDirective(ptx, where, signature);
     if (!directive)
@@ -78,14 +80,7 @@ public:
 
     Declaration declaration = declare(kind, text);
     loaded.info.dtypes = declaration.dtypes;
-    if (std::find(declaration.dtypes.begin(), declaration.dtypes.end(),
-                  target.dtype) == declaration.dtypes.end())
-      failCandidate(
-          "the candidate does not serve the op's element type", where,
-          std::string(getName(target.dtype)), listDTypes(declaration.dtypes),
-          "name the file " + file.stem().stem().string() + "." +
-              std::string(getName(target.dtype)) + file.extension().string() +
-              ", or say \"dtypes\" in a manifest, if it does");
+    checkDType();
     for (const VariantDeclaration &variant : declaration.variants)
       addVariant(variant);
     if (loaded.info.variants.empty())
@@ -95,6 +90,17 @@ public:
   }
 
 private:
+  void checkDType() const {
+    const std::vector<DType> &served = loaded.info.dtypes;
+    if (std::find(served.begin(), served.end(), target.dtype) == served.end())
+      failCandidate(
+          "the candidate does not serve the op's element type", where,
+          std::string(getName(target.dtype)), listDTypes(served),
+          "name the file " + file.stem().stem().string() + "." +
+              std::string(getName(target.dtype)) + file.extension().string() +
+              ", or say \"dtypes\" in a manifest, if it does");
+  }
+
   Declaration declare(const std::string &kind, const std::string &text) {
     if (kind == "json") {
       if (isTritonMetadata(text, where))

@@ -16,6 +16,7 @@
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 
+#include <map>
 #include <set>
 
 namespace fk {
@@ -141,6 +142,9 @@ private:
           return true;
         }
         refused.insert({producer, op});
+        // A matrix product is no missed chance.
+        if (!mayJoin(producer) && !producer->hasAttr(attrs::candidate))
+          continue;
         reportMissed(op, passName, ::getName(op),
                      ::getName(producer) + " is not joined: " + why);
       }
@@ -229,6 +233,21 @@ private:
     return text;
   }
 
+  /// Adds the function to the module, or finds the one that is the same.
+  func::FuncOp declare(func::FuncOp func, SymbolTable &symbols) {
+    std::string text;
+    llvm::raw_string_ostream(text) << func;
+    auto [known, isNew] = made.try_emplace(text, func);
+    if (!isNew) {
+      func.erase();
+      return known->second;
+    }
+    StringAttr symbol = symbols.insert(func);
+    func->setAttr(attrs::task, TaskAttr::get(func.getContext(),
+                                             symbol.getValue(), Level::L2));
+    return func;
+  }
+
   /// Moves the ops into a function and calls it in the place of the last one.
   func::CallOp outline(const Cluster &cluster, const SymbolicDims &dims,
                        SymbolTable &symbols) {
@@ -277,9 +296,7 @@ private:
       returned.push_back(mapping.lookup(result));
     func::ReturnOp::create(builder, last->getLoc(), returned);
 
-    StringAttr symbol = symbols.insert(func);
-    func->setAttr(attrs::task, TaskAttr::get(func.getContext(),
-                                             symbol.getValue(), Level::L2));
+    func = declare(func, symbols);
     builder.setInsertionPoint(last);
     auto call = func::CallOp::create(builder, last->getLoc(), func,
                                      inputs.getArrayRef());
@@ -290,6 +307,8 @@ private:
       op->erase();
     return call;
   }
+
+  std::map<std::string, func::FuncOp> made;
 };
 
 } // namespace

@@ -7,6 +7,7 @@
 #include "fk/Bench/Kernels.h"
 #include "dialects/FK/TaskTable.h"
 #include "fk/Candidate/Candidate.h"
+#include "fk/Codegen/Codegen.h"
 #include "runtime/support/Error.h"
 #include "tools/fk/Commands.h"
 #include "tools/fk/Findings.h"
@@ -50,6 +51,9 @@ Signature findSignature(const std::string &task) {
 LoadedCandidate loadWithOperands(const std::string &file,
                                  const Signature &signature,
                                  CandidateTarget &target) {
+  auto loadCandidate =
+      file.ends_with(".mlir") ? loadMlirCandidate : fk::loadCandidate;
+  target.presentOperands.clear();
   std::vector<std::string> optional;
   for (const TensorParam &operand : signature.operands)
     if (operand.optional)
