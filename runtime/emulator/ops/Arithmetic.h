@@ -80,6 +80,7 @@ void runLanes(Warp &warp, const Inst &inst, uint32_t active) {
     auto sources = std::make_tuple(
         static_cast<const S *>(warp.values<S>(sourceOf<I>(inst)))...);
     D result[warpSize];
+    FK_LANE_LOOP
     for (uint32_t lane = 0; lane < warpSize; ++lane) {
       result[lane] = callLane<F>(inst, std::get<I>(sources)[lane]...);
     }

@@ -48,6 +48,7 @@ template <class F> struct Pair {
     const uint32_t *a = warp.values<uint32_t>(inst.a);
     const uint32_t *b = warp.values<uint32_t>(inst.b);
     Compared result;
+    FK_LANE_LOOP
     for (uint32_t lane = 0; lane < warpSize; ++lane) {
       result.low |= uint32_t(F()(lowHalf(a[lane]), lowHalf(b[lane]))) << lane;
       result.high |= uint32_t(F()(highHalf(a[lane]), highHalf(b[lane])))
@@ -104,6 +105,7 @@ void writeSet(Warp &warp, const Inst &inst, uint32_t active, uint32_t value,
               uint32_t undefined) {
   T result[warpSize];
   auto isTrue = static_cast<T>(inst.imm);
+  FK_LANE_LOOP
   for (uint32_t lane = 0; lane < warpSize; ++lane)
     result[lane] = (value >> lane) & 1 ? isTrue : T(0);
   blend(warp.values<T>(inst.d), result, active);
@@ -125,6 +127,7 @@ void setValues(Warp &warp, const Inst &inst, uint32_t active) {
   Combined high = combine(warp, inst, compared.high, compared.undefinedHigh);
   uint32_t result[warpSize];
   auto isTrue = static_cast<uint16_t>(inst.imm);
+  FK_LANE_LOOP
   for (uint32_t lane = 0; lane < warpSize; ++lane)
     result[lane] = packPair((high.value >> lane) & 1 ? isTrue : 0,
                             (low.value >> lane) & 1 ? isTrue : 0);
@@ -415,6 +418,7 @@ void selectLanes(Warp &warp, const Inst &inst, uint32_t active) {
   const T *a = warp.values<T>(inst.a), *b = warp.values<T>(inst.b);
   uint32_t c = warp.predicate(inst.c);
   T result[warpSize];
+  FK_LANE_LOOP
   for (uint32_t lane = 0; lane < warpSize; ++lane)
     result[lane] = (c >> lane) & 1 ? a[lane] : b[lane];
   uint32_t undefinedA = warp.getUndefined(inst.a),

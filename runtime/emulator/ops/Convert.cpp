@@ -57,6 +57,7 @@ FloatType toOf(const Inst &inst) {
 
 template <class T> void gather(Warp &warp, Reg reg, uint32_t bytes, T *values) {
   auto copy = [&]<class W>(const W *from) {
+    FK_LANE_LOOP
     for (uint32_t lane = 0; lane < warpSize; ++lane)
       values[lane] = std::bit_cast<T>(
           static_cast<std::conditional_t<
@@ -91,6 +92,7 @@ void scatter(Warp &warp, Reg reg, uint32_t bytes, const T *values,
              uint32_t active) {
   auto copy = [&]<class W>(W *to) {
     W wide[warpSize];
+    FK_LANE_LOOP
     for (uint32_t lane = 0; lane < warpSize; ++lane)
       wide[lane] = static_cast<W>(extended(values[lane]));
     blend(to, wide, active);
@@ -134,6 +136,7 @@ void convertLanes(Warp &warp, const Inst &inst, uint32_t active) {
     source = gathered;
   }
   D result[warpSize];
+  FK_LANE_LOOP
   for (uint32_t lane = 0; lane < warpSize; ++lane)
     result[lane] = callLane<F>(inst, source[lane]);
   uint32_t undefined = warp.getUndefined(inst.a) & active;

@@ -14,19 +14,31 @@
 #define FK_RUNTIME_EMULATOR_OPS_ELEMENTWISE_H
 
 #include "runtime/emulator/Decoder.h"
+#include "runtime/emulator/FloatMath.h"
 #include "runtime/emulator/Warp.h"
 
 #include <type_traits>
 
+/// Before a loop over lanes: it is to become vector code. Left alone, the
+/// compiler unrolls 32 trips first and finds no loop to vectorise any more.
+#if defined(__clang__)
+#define FK_LANE_LOOP _Pragma("clang loop unroll(disable)")
+#else
+#define FK_LANE_LOOP
+#endif
+
 namespace fk::emulator {
 
 /// Writes `from` to the active lanes of `to`.
-template <class T> inline void blend(T *to, const T *from, uint32_t active) {
+template <class T>
+FK_LANE inline void blend(T *to, const T *from, uint32_t active) {
   if (active == allLanes) {
+    FK_LANE_LOOP
     for (uint32_t lane = 0; lane < warpSize; ++lane)
       to[lane] = from[lane];
     return;
   }
+  FK_LANE_LOOP
   for (uint32_t lane = 0; lane < warpSize; ++lane)
     to[lane] = (active >> lane) & 1 ? from[lane] : to[lane];
 }
@@ -36,6 +48,7 @@ template <class D, class A, class F>
 void unary(Warp &warp, const Inst &inst, uint32_t active) {
   const A *a = warp.values<A>(inst.a);
   D result[warpSize];
+  FK_LANE_LOOP
   for (uint32_t lane = 0; lane < warpSize; ++lane)
     result[lane] = F()(a[lane]);
   blend(warp.values<D>(inst.d), result, active);
@@ -48,6 +61,7 @@ void binary(Warp &warp, const Inst &inst, uint32_t active) {
   const A *a = warp.values<A>(inst.a);
   const B *b = warp.values<B>(inst.b);
   D result[warpSize];
+  FK_LANE_LOOP
   for (uint32_t lane = 0; lane < warpSize; ++lane)
     result[lane] = F()(a[lane], b[lane]);
   blend(warp.values<D>(inst.d), result, active);
@@ -62,6 +76,7 @@ void ternary(Warp &warp, const Inst &inst, uint32_t active) {
   const B *b = warp.values<B>(inst.b);
   const C *c = warp.values<C>(inst.c);
   D result[warpSize];
+  FK_LANE_LOOP
   for (uint32_t lane = 0; lane < warpSize; ++lane)
     result[lane] = F()(a[lane], b[lane], c[lane]);
   blend(warp.values<D>(inst.d), result, active);
@@ -73,6 +88,7 @@ void ternary(Warp &warp, const Inst &inst, uint32_t active) {
 /// A predicate d = F()(a, b), as a mask.
 template <class A, class F> uint32_t compareLanes(const A *a, const A *b) {
   uint32_t result = 0;
+  FK_LANE_LOOP
   for (uint32_t lane = 0; lane < warpSize; ++lane)
     result |= uint32_t(F()(a[lane], b[lane])) << lane;
   return result;

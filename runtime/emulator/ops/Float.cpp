@@ -360,6 +360,7 @@ void testLanes(Warp &warp, const Inst &inst, uint32_t active) {
   const T *a = warp.values<T>(inst.a);
   auto property = static_cast<TestProperty>(inst.flags[0]);
   uint32_t result = 0;
+  FK_LANE_LOOP
   for (uint32_t lane = 0; lane < warpSize; ++lane)
     result |= uint32_t(testProperty(a[lane], property)) << lane;
   setPredicate(warp, inst.d, active, result, warp.getUndefined(inst.a));

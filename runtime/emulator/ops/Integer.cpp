@@ -46,6 +46,7 @@ void runCarry(Warp &warp, const Inst &inst, uint32_t active) {
   const T *a = warp.values<T>(inst.a), *b = warp.values<T>(inst.b),
           *c = warp.values<T>(inst.c);
   T result[warpSize];
+  FK_LANE_LOOP
   for (uint32_t lane = 0; lane < warpSize; ++lane) {
     auto sum = F()(a[lane], b[lane], c[lane], (in >> lane) & 1);
     result[lane] = static_cast<T>(sum.value);

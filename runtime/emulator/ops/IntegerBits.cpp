@@ -70,6 +70,7 @@ void logic3Predicate(Warp &warp, const Inst &inst, uint32_t active) {
                                                              active);
   const uint32_t *d = warp.values<uint32_t>(inst.d);
   uint32_t isSet = 0;
+  FK_LANE_LOOP
   for (uint32_t lane = 0; lane < warpSize; ++lane)
     isSet |= uint32_t(d[lane] != 0) << lane;
   if (inst.flags[1])
