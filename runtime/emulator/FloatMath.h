@@ -235,13 +235,21 @@ FK_LANE inline float divF32(float a, float b, FloatMode mode = {}) {
 FK_LANE inline float rcpF32(float a, FloatMode mode = {}) {
   return divF32(1.0f, a, mode);
 }
+/// -0 has the root -0, other negative numbers have none. The roots are taken of
+/// magnitudes: clang drops a choice between a NaN and the root of a negative
+/// number, and with it which NaN it was.
 FK_LANE inline float sqrtF32(float a, FloatMode mode = {}) {
   a = flushIf(mode.flush, a);
-  if (mode.rounding == Rounding::NearestEven)
-    return finish(std::sqrt(a), mode);
-  double root = std::sqrt(static_cast<double>(a));
-  double rest = std::fma(-root, root, static_cast<double>(a));
-  return finish(roundToFloat(roundToOdd(root, rest), mode.rounding), mode);
+  float magnitude = toFloat(toBits(a) & 0x7fffffff), root = 0;
+  if (mode.rounding == Rounding::NearestEven) {
+    root = std::sqrt(magnitude);
+  } else {
+    double wide = magnitude, nearest = std::sqrt(wide);
+    double rest = std::fma(-nearest, nearest, wide);
+    root = roundToFloat(roundToOdd(nearest, rest), mode.rounding);
+  }
+  root = toFloat(toBits(root) | (toBits(a) & 0x80000000));
+  return finish(a < 0 ? toFloat(nanF32) : root, mode);
 }
 
 /// abs.f32 and neg.f32 are additions on the GPU: a NaN becomes canonical.
@@ -356,10 +364,11 @@ inline double rcpF64(double a, Rounding rounding = Rounding::NearestEven) {
   return divF64(1.0, a, rounding);
 }
 inline double sqrtF64(double a, Rounding rounding = Rounding::NearestEven) {
-  return finishF64(rounding == Rounding::NearestEven
-                       ? std::sqrt(a)
-                       : sqrtDirectedF64(a, rounding),
-                   a, a);
+  if (rounding != Rounding::NearestEven)
+    return finishF64(sqrtDirectedF64(a, rounding), a, a);
+  double root = std::sqrt(toDouble(toBits(a) & 0x7fffffffffffffff));
+  root = toDouble(toBits(root) | (toBits(a) & 0x8000000000000000));
+  return finishF64(a < 0 ? toDouble(nanF64) : root, a, a);
 }
 /// abs.f64 and neg.f64 change the sign bit alone; a NaN becomes quiet.
 constexpr double absF64(double a) {
