@@ -21,12 +21,18 @@ static bool isFollow(char c) {
   return isLetter(c) || isDigit(c) || c == '_' || c == '$';
 }
 
+/// Neither printable ASCII nor a blank.
+static bool isForeign(char c) {
+  auto byte = static_cast<unsigned char>(c);
+  return byte > 0x7e || byte < 0x09 || (byte > 0x0d && byte < 0x20);
+}
+
 std::vector<Diagnostic> Diagnostics::take() {
   std::sort(list.begin(), list.end(),
-                   [](const Diagnostic &a, const Diagnostic &b) {
-                     return std::pair(a.location.line, a.location.column) <
-                            std::pair(b.location.line, b.location.column);
-                   });
+            [](const Diagnostic &a, const Diagnostic &b) {
+              return std::pair(a.location.line, a.location.column) <
+                     std::pair(b.location.line, b.location.column);
+            });
   return std::move(list);
 }
 
@@ -245,6 +251,13 @@ Token Lexer::next() {
       token.bits = static_cast<unsigned char>(c);
       return finish(token, TokenKind::Punctuation, end);
     }
+    if (c == '#') {
+      diagnostics.error(token.location,
+                        "'#' has no meaning in PTX: wanted text that a "
+                        "preprocessor has been through");
+      pos = std::min(text.find('\n', pos), text.size());
+      continue;
+    }
     auto byte = static_cast<unsigned char>(c);
     static const char digits[] = "0123456789abcdef";
     std::string shown =
@@ -253,10 +266,10 @@ Token Lexer::next() {
             : std::string("byte 0x") + digits[byte >> 4] + digits[byte & 15];
     diagnostics.error(token.location,
                       shown + " has no meaning in PTX outside comments");
-    // A run of such bytes is one mistake.
-    while (pos < text.size() && text[pos] == c)
-      ++pos;
-    if (diagnostics.isFull())
-      pos = text.size();
+    // A run of them is one mistake, and most likely a name.
+    end = pos;
+    while (end < text.size() && (isForeign(text[end]) || isFollow(text[end])))
+      ++end;
+    return finish(token, TokenKind::Word, std::max(end, pos + 1));
   }
 }

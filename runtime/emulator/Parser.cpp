@@ -6,10 +6,18 @@
 
 #include "runtime/emulator/Parser.h"
 
+#include <algorithm>
 #include <charconv>
 
 using namespace fk;
 using namespace fk::ptx;
+
+static Location getLocation(std::string_view text, size_t offset) {
+  std::string_view before = text.substr(0, offset);
+  size_t lineStart = before.rfind('\n') + 1; // npos + 1 is 0.
+  return {static_cast<uint32_t>(1 + std::ranges::count(before, '\n')),
+          static_cast<uint32_t>(1 + offset - lineStart)};
+}
 
 Module fk::ptx::parse(std::string_view text, std::string_view file) {
   size_t nul = text.substr(0, maxTextBytes).find('\0');
@@ -18,9 +26,9 @@ Module fk::ptx::parse(std::string_view text, std::string_view file) {
                            "the text is too large: wanted at most " +
                                std::to_string(maxTextBytes >> 20) + " MiB"}});
   if (nul != std::string_view::npos)
-    throw PtxError(file, {{{1, 1},
-                           "this is no PTX text: it holds a NUL byte "
-                           "(a cubin's name ends in .cubin)"}});
+    throw PtxError(file, {{getLocation(text, nul),
+                           "this is no PTX text: it holds a NUL byte (a "
+                           "cubin's name ends in .cubin)"}});
   return Parser(text, file).parse();
 }
 
@@ -102,22 +110,17 @@ void Parser::recover() {
   size_t depth = openBraces;
   openBraces = 0;
   while (!isAtEnd()) {
-    if (current.is(';') && depth == 0) {
-      take();
+    // A label on a line of its own is used elsewhere.
+    if (depth == 0 && current.kind == TokenKind::Word && following.is(':') &&
+        current.location.line > previousEnd.line)
       return;
-    }
-    if (current.is('{')) {
+    if (current.is('{'))
       ++depth;
-    } else if (current.is('}')) {
-      if (depth == 0)
-        return;
-      --depth;
-    } else if (current.is(';')) {
-      // A brace that is never closed must not hide the rest.
-      take();
+    else if (current.is('}') && depth-- == 0)
       return;
-    }
-    take();
+    // Not deeper either: a brace that is never closed must not hide the rest.
+    if (take().is(';'))
+      return;
   }
 }
 

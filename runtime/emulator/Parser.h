@@ -208,7 +208,7 @@ private:
   bool parseFunctionDirectives();
   bool parseExtentList(std::array<uint32_t, 3> &extents,
                        std::string_view directive);
-  void parseBody();
+  bool parseBody();
   bool startsFunction() const;
   bool parseStatement();
   bool parseBodyDirective();
@@ -263,6 +263,7 @@ private:
   Function function;                   ///< the one being parsed
   uint32_t functionIndex = UINT32_MAX; ///< of its place; none: it has no place
   std::string_view opcode;             ///< of the instruction being parsed
+  std::string_view wantedName; ///< what a name that nothing explains should be
   bool isCall = false, isBranchTarget = false;
   bool isFatal = false;    ///< nothing after it is worth reading
   unsigned openBraces = 0; ///< of vectors and initialisers, for recover()

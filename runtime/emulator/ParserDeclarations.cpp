@@ -134,6 +134,8 @@ bool Parser::parseRegisters() {
   Shape shape;
   if (!parseDeclaration(variable, shape))
     return false;
+  if (accept(';')) // As ptxas does.
+    return true;
   do {
     Location location = current.location;
     std::string_view name;
@@ -154,7 +156,8 @@ bool Parser::parseRegisters() {
     range.lanes = shape.lanes;
     range.depth = static_cast<uint16_t>(scopes.size());
     range.location = location;
-    if (!expectNumber(range.count, INT32_MAX, "a number of registers") ||
+    if (!expectNumber(range.count, INT32_MAX,
+                      "a number of registers up to 2147483647") ||
         !expect('>', "after the number of registers"))
       return false;
     std::vector<Range> &stack = ranges[name];
@@ -185,6 +188,8 @@ bool Parser::parseVariables(StateSpace space, const Linkage &linkage) {
     return false;
   if (variable.type == Type::Pred)
     error(current.location, "a predicate outside a register");
+  if (accept(';')) // As ptxas does.
+    return true;
   do {
     if (!parseVariable(variable, shape, linkage))
       return false;

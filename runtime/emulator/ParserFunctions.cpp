@@ -74,7 +74,10 @@ bool Parser::parseFunctionInScope() {
   function.isDeclaration = !current.is('{');
   registerFunction(name);
   if (!function.isDeclaration) {
-    parseBody();
+    if (!parseBody())
+      // Labels may have stood in what was not read.
+      for (Scope &scope : scopes)
+        scope.uses.clear();
     return true;
   }
   if (accept(';'))
@@ -228,8 +231,8 @@ bool Parser::parseFunctionDirectives() {
 // Bodies
 //===----------------------------------------------------------------------===//
 
-/// At `{`. Leaves only the function's own scope open.
-void Parser::parseBody() {
+/// At `{`. False where the body has no end, which has been reported.
+bool Parser::parseBody() {
   Location start = take().location;
   while (!isAtEnd()) {
     openBraces = 0;
@@ -238,14 +241,14 @@ void Parser::parseBody() {
         isFatal = true;
         error(current.location, "scopes are nested too deep: wanted at most " +
                                     std::to_string(maxScopes));
-        return;
+        return false;
       }
       openScope(take().location);
       continue;
     }
     if (accept('}')) {
       if (scopes.size() == 1)
-        return;
+        return true;
       closeScope();
       continue;
     }
@@ -253,7 +256,7 @@ void Parser::parseBody() {
       error(current.location, "the body of '" + function.name +
                                   "' is not closed: wanted '}' before " +
                                   describe(current));
-      return;
+      return false;
     }
     if (!parseStatement())
       recover();
@@ -263,6 +266,7 @@ void Parser::parseBody() {
           "the body of '" + function.name +
               "' is not closed: wanted '}' for the '{' of line " +
               std::to_string(start.line) + ", got the end of the text");
+  return false;
 }
 
 bool Parser::startsFunction() const {

@@ -72,10 +72,14 @@ void Parser::closeScope() {
       outer.insert(outer.end(), left.begin(), left.end());
     return;
   }
-  for (uint32_t use : left)
-    error(labelUses[use].location, "unknown " +
-                                       std::string(labelUses[use].wanted) +
-                                       " " + quote(labelUses[use].name));
+  for (uint32_t index : left) {
+    const LabelUse &use = labelUses[index];
+    std::string message =
+        "unknown " + std::string(use.wanted) + " " + quote(use.name);
+    if (use.wanted == "function")
+      message += " (a function is declared before it is called)";
+    error(use.location, std::move(message));
+  }
 }
 
 void Parser::bind(std::string_view name, Symbol symbol) {
@@ -99,32 +103,31 @@ bool Parser::declare(std::string_view name, Symbol symbol) {
 }
 
 /// `direct` is what the table says, which may have been written before a range
-/// that is nearer.
+/// that is nearer. As in ptxas, %r12 is of %r<13> rather than of %r1<3>, and
+/// %r01 is %r1.
 const Parser::Symbol *Parser::lookupRange(std::string_view name,
                                           const Symbol *direct) {
   const Range *best = nullptr;
   std::string_view bestPrefix;
-  // %r12 is of %r<13> or of %r1<3>; the longer prefix wins in one scope.
+  uint64_t bestNumber = 0;
   size_t split = name.size();
   while (split > 1 && name.size() - split < 10 && name[split - 1] >= '0' &&
          name[split - 1] <= '9') {
     --split;
-    std::string_view digits = name.substr(split);
-    if (digits.size() > 1 && digits[0] == '0')
-      continue;
     auto it = ranges.find(name.substr(0, split));
     if (it == ranges.end())
       continue;
     uint64_t number = 0;
-    std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    std::from_chars(name.data() + split, name.data() + name.size(), number);
     for (size_t i = it->second.size(); i-- > 0;) {
       const Range &range = it->second[i];
-      if (best && range.depth <= best->depth)
+      if (best && range.depth < best->depth)
         break;
       if (number >= range.count)
         continue;
       best = &range;
       bestPrefix = it->first;
+      bestNumber = number;
       break;
     }
   }
@@ -134,7 +137,16 @@ const Parser::Symbol *Parser::lookupRange(std::string_view name,
   symbol.depth = best->depth;
   symbol.lanes = best->lanes;
   symbol.location = best->location;
-  symbol.index = addRegisters(name, best->type, best->lanes, best->location);
+  std::string plain = std::string(bestPrefix) + std::to_string(bestNumber);
+  auto known = plain == name ? names.end() : names.find(plain);
+  if (known != names.end() && known->second.depth == best->depth) {
+    symbol.index = known->second.index;
+  } else {
+    symbol.index = addRegisters(plain, best->type, best->lanes, best->location);
+    // The text does not hold this name.
+    if (plain != name)
+      bind(rangeNames.emplace_back(plain), symbol);
+  }
   bind(name, symbol);
   return &names.find(name)->second;
 }

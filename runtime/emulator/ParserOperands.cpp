@@ -104,14 +104,23 @@ bool Parser::parseInstruction() {
   while (current.kind == TokenKind::Dotted)
     instruction.modifiers.emplace_back(take().text.substr(1));
   isCall = opcode == "call";
+  bool isCallee = true;
   if (!current.is(';')) {
     do {
       isBranchTarget =
           opcode == "bra" || (opcode == "brx" && !instruction.operands.empty());
+      wantedName = !isCall || current.is('(') ? "name"
+                   : isCallee                 ? "function"
+                                              : "prototype";
+      isCallee &= current.is('(');
       if (!parseOperand(instruction.operands.emplace_back(), 0))
         return false;
     } while (accept(','));
   }
+  if (!current.is(';') && current.location.line == previousEnd.line &&
+      !instruction.operands.empty())
+    return error(current.location, "wanted ',' or ';' after an operand, got " +
+                                       describe(current));
   if (!expectSemicolon("after the instruction"))
     return false;
   function.instructions.push_back(std::move(instruction));
@@ -324,7 +333,7 @@ void Parser::resolveName(Operand &operand, std::string_view name) {
   if (const Symbol *symbol = lookup(name))
     return setSymbol(operand, *symbol);
   if (name[0] != '%')
-    return use(isCall ? "function or name" : "name");
+    return use(wantedName);
   name.remove_prefix(1);
   if (isVectorSpecial(name)) {
     int lane = current.kind == TokenKind::Dotted ? getLane(current.text) : -1;
