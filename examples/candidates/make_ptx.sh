@@ -11,7 +11,7 @@ for nvcc in "${NVCC:-}" "$(command -v nvcc || true)" /usr/local/cuda/bin/nvcc \
 done
 host=${CCBIN:-$(command -v g++-12 || command -v g++)}
 mkdir -p "$out"
-for name in rms_norm rms_norm_slow rms_norm_fast; do
+for name in rms_norm rms_norm_slow rms_norm_fast rms_norm_past_row; do
   "$nvcc" -ptx -arch=compute_80 -std=c++17 -O3 -ccbin "$host" "$here/$name.cu" \
     -o "$out/$name.tmp"
   {
