@@ -138,7 +138,7 @@ FK_LANE inline float sqrtApproxF32(float x, bool flush) {
 }
 /// -0 and, flushed, negative subnormals give -inf; other negatives NaN.
 FK_LANE inline float rsqrtApproxF32(float x, bool flush) {
-  double root = __builtin_sqrt(static_cast<double>(flushIf(flush, x)));
+  double root = hostRoot(static_cast<double>(flushIf(flush, x)));
   return finish(static_cast<float>(1.0 / root), {.flush = flush});
 }
 
@@ -238,10 +238,10 @@ constexpr double rcpApproxF64(double x) {
 }
 inline double rsqrtApproxFtzF64(double x) {
   double operand = upperOperandF64(x);
-  return upperWordF64(isNaN(x) ? x : 1.0 / std::sqrt(operand));
+  return upperWordF64(isNaN(x) ? x : 1.0 / hostRoot(operand));
 }
 inline double rsqrtApproxF64(double x) {
-  return finishF64(1.0 / std::sqrt(x), x, x);
+  return finishF64(1.0 / hostRoot(x), x, x);
 }
 
 } // namespace fk::emulator

@@ -16,8 +16,8 @@
 // gives 0xfff8000000000000.
 //
 // The including file must be compiled with -ffp-contract=off (the pragma below
-// says so to clang as well) and never with -ffast-math. With -mfma,
-// -fno-math-errno (fma and sqrt as instructions) it is fast; without, as right.
+// says so to clang as well) and never with -ffast-math. With -mfma it is fast;
+// without, as right.
 //
 //===----------------------------------------------------------------------===//
 
@@ -124,6 +124,22 @@ constexpr double quiet(double x) {
 constexpr float finish(float x, FloatMode mode) {
   x = flushIf(mode.flush, canonical(x));
   return mode.saturate ? saturate(x) : x;
+}
+
+/// The root, without a thought of errno.
+inline float hostRoot(float x) {
+#if defined(__clang__)
+  return __builtin_elementwise_sqrt(x);
+#else
+  return std::sqrt(x);
+#endif
+}
+inline double hostRoot(double x) {
+#if defined(__clang__)
+  return __builtin_elementwise_sqrt(x);
+#else
+  return std::sqrt(x);
+#endif
 }
 
 //===-- Rounding by hand --------------------------------------------------===//
@@ -242,9 +258,9 @@ FK_LANE inline float sqrtF32(float a, FloatMode mode = {}) {
   a = flushIf(mode.flush, a);
   float magnitude = toFloat(toBits(a) & 0x7fffffff), root = 0;
   if (mode.rounding == Rounding::NearestEven) {
-    root = std::sqrt(magnitude);
+    root = hostRoot(magnitude);
   } else {
-    double wide = magnitude, nearest = std::sqrt(wide);
+    double wide = magnitude, nearest = hostRoot(wide);
     double rest = std::fma(-nearest, nearest, wide);
     root = roundToFloat(roundToOdd(nearest, rest), mode.rounding);
   }
@@ -366,7 +382,7 @@ inline double rcpF64(double a, Rounding rounding = Rounding::NearestEven) {
 inline double sqrtF64(double a, Rounding rounding = Rounding::NearestEven) {
   if (rounding != Rounding::NearestEven)
     return finishF64(sqrtDirectedF64(a, rounding), a, a);
-  double root = std::sqrt(toDouble(toBits(a) & 0x7fffffffffffffff));
+  double root = hostRoot(toDouble(toBits(a) & 0x7fffffffffffffff));
   root = toDouble(toBits(root) | (toBits(a) & 0x8000000000000000));
   return finishF64(a < 0 ? toDouble(nanF64) : root, a, a);
 }
