@@ -18,6 +18,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <iomanip>
 #include <iostream>
 
@@ -36,16 +37,21 @@ struct ShowOptions {
   bool asJson = false;
 };
 
-/// "cuda (bf16,f16,f32), cublaslt (bf16)" of a task.
+/// "cublaslt, cuda:linear_gemv" of a task; one that serves two devices once.
 std::string describeProviders(std::string_view task) {
-  std::string text;
+  std::vector<std::string> names;
   for (const KernelInfo &kernel : getKernelCatalog()) {
     if (kernel.task != task)
       continue;
-    text += (text.empty() ? "" : ", ") + std::string(kernel.provider);
+    std::string name(kernel.provider);
     if (kernel.name != kernel.task && kernel.name != kernel.provider)
-      text += ":" + std::string(kernel.name);
+      name += ":" + std::string(kernel.name);
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      names.push_back(name);
   }
+  std::string text;
+  for (const std::string &name : names)
+    text += (text.empty() ? "" : ", ") + name;
   return text.empty() ? "none" : text;
 }
 
