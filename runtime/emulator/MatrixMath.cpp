@@ -7,11 +7,13 @@
 #include "runtime/emulator/MatrixMath.h"
 
 #include "runtime/emulator/Convert.h"
+#include "runtime/emulator/ExactFloat.h"
 #include "runtime/emulator/HalfMath.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <numeric>
 #include <span>
@@ -56,65 +58,110 @@ constexpr int32_t zeroExponent = -2000;
 /// The accumulator's exponent where it is zero or subnormal.
 constexpr int32_t minAccumulatorExponent = -126;
 
-/// A number as significand * 2^exponent, 1 <= |significand| < 2 but for the
-/// source format's subnormals, which keep its smallest exponent. Infinities and
-/// NaN are in the significand.
-struct Split {
-  float significand;
-  int32_t exponent;
-};
-
 /// 2^exponent, not less than 2^-1022.
 double powerOfTwo(int32_t exponent) {
   int64_t biased = std::max(exponent, -1022) + 1023;
   return std::bit_cast<double>(static_cast<uint64_t>(biased) << 52);
 }
 
-Split split(float x, int minExponent) {
-  uint32_t magnitude = toBits(x) & 0x7fffffff;
-  if (magnitude == 0)
-    return {x, zeroExponent};
-  if (magnitude >= 0x7f800000)
-    return {x, minExponent};
-  int exponent = std::max(static_cast<int>(magnitude >> 23) - 127, minExponent);
-  return {static_cast<float>(x * powerOfTwo(-exponent)), exponent};
+/// mma.sync on fp8 has no unit of its own on sm_90: ptxas widens to f16.
+bool isEmulatedF8(const TileOp &op) {
+  return getBits(op.a) == 8 && op.unit == MatrixUnit::Mma;
 }
 
-Split splitElement(uint32_t bits, MatrixType type) {
+/// Columns are taken eight at a time.
+constexpr unsigned blockWidth = 8;
+using Block = int32_t __attribute__((vector_size(4 * blockWidth)));
+
+Block loadBlock(const std::vector<int32_t> &values, size_t index) {
+  Block block;
+  std::memcpy(&block, values.data() + index * blockWidth, sizeof block);
+  return block;
+}
+
+/// An operand's numbers as magnitude * 2^(exponent - 10): a significand has 11
+/// bits or fewer. Subnormals keep their format's smallest exponent.
+struct Factors {
+  std::vector<int32_t> magnitude, exponent;
+  std::vector<int32_t> sign; ///< 0, or -1 for a negative number
+  /// Empty where all are finite; else 1.0, and infinities and NaN.
+  std::vector<float> special;
+
+  explicit Factors(size_t count)
+      : magnitude(count), exponent(count, zeroExponent), sign(count) {}
+};
+
+/// Splits `bits` of a format into the factors at `index`; true if it is no
+/// finite number.
+bool splitBits(uint32_t bits, const FloatFormat &format, bool isNegated,
+               Factors &to, size_t index) {
+  auto signBit = static_cast<uint32_t>(format.sign());
+  uint32_t magnitude = bits & (signBit - 1);
+  uint32_t field = magnitude >> format.mantissaBits;
+  uint32_t implicit = field ? 1u << format.mantissaBits : 0;
+  uint32_t mantissa =
+      (magnitude & ((1u << format.mantissaBits) - 1)) | implicit;
+  int32_t exponent = static_cast<int32_t>(field + !field) - format.bias();
+  to.magnitude[index] =
+      static_cast<int32_t>(mantissa << (10 - format.mantissaBits));
+  to.exponent[index] = magnitude ? exponent : zeroExponent;
+  to.sign[index] = ((bits & signBit) != 0) != isNegated ? -1 : 0;
+  return magnitude > format.maxFinite;
+}
+
+struct ElementFormat {
+  const FloatFormat &format;
+  unsigned shift; ///< of the number in its word
+  bool isWidened; ///< fp8 as f16
+};
+
+ElementFormat getElementFormat(MatrixType type, bool isWidened) {
   switch (type) {
   case MatrixType::F16:
-    return split(f16ToF32(static_cast<uint16_t>(bits)), -14);
+    return {formatF16, 0, false};
   case MatrixType::BF16:
-    return split(bf16ToF32(static_cast<uint16_t>(bits)), -126);
+    return {formatBF16, 0, false};
   case MatrixType::E4M3:
-    return split(f8ToF32(static_cast<uint8_t>(bits), FloatType::E4M3), -6);
+    return {isWidened ? formatF16 : formatE4M3, 0, isWidened};
   case MatrixType::E5M2:
-    return split(f8ToF32(static_cast<uint8_t>(bits), FloatType::E5M2), -14);
-  default: // tf32; a NaN stays one when its low bits go
-    return split(isNaN(toFloat(bits)) ? toFloat(nanF32)
-                                      : toFloat(bits & 0xffffe000),
-                 -126);
+    return {isWidened ? formatF16 : formatE5M2, 0, isWidened};
+  default:
+    return {formatTF32, 13, false};
   }
 }
 
-/// A matrix by columns of the product: significand[l * width + j].
-struct SplitMatrix {
-  std::vector<float> significand;
-  std::vector<int32_t> exponent;
-};
-
-SplitMatrix splitMatrix(const uint32_t *bits, unsigned width, unsigned k,
-                        MatrixType type, bool isNegated) {
-  SplitMatrix result;
-  result.significand.resize(size_t(width) * k);
-  result.exponent.resize(size_t(width) * k);
-  for (unsigned j = 0; j < width; ++j)
+/// `rows` rows of k elements. getIndex(row, l) is where one goes.
+template <class Fn>
+Factors splitOperand(const uint32_t *bits, unsigned rows, unsigned k,
+                     MatrixType type, bool isWidened, bool isNegated,
+                     size_t count, Fn getIndex) {
+  ElementFormat element = getElementFormat(type, isWidened);
+  FloatType f8 = type == MatrixType::E4M3 ? FloatType::E4M3 : FloatType::E5M2;
+  Factors result(count);
+  bool hasSpecial = false;
+  auto read = [&](unsigned row, unsigned l) {
+    uint32_t word = bits[size_t(row) * k + l] >> element.shift;
+    return element.isWidened
+               ? f8ToF16Pair(static_cast<uint16_t>(word), f8, false) & 0xffff
+               : word;
+  };
+  for (unsigned row = 0; row < rows; ++row)
+    for (unsigned l = 0; l < k; ++l)
+      hasSpecial |= splitBits(read(row, l), element.format, isNegated, result,
+                              getIndex(row, l));
+  if (!hasSpecial)
+    return result;
+  result.special.assign(count, 1.0f);
+  for (unsigned row = 0; row < rows; ++row)
     for (unsigned l = 0; l < k; ++l) {
-      Split element = splitElement(bits[j * k + l], type);
-      size_t index = size_t(l) * width + j;
-      result.significand[index] =
-          isNegated ? -element.significand : element.significand;
-      result.exponent[index] = element.exponent;
+      size_t index = getIndex(row, l);
+      uint64_t magnitude = read(row, l) & (element.format.sign() - 1);
+      uint64_t last =
+          std::max(element.format.infinity, element.format.maxFinite);
+      if (magnitude > last)
+        result.special[index] = toFloat(nanF32);
+      else if (magnitude > element.format.maxFinite)
+        result.special[index] = toFloat(0x7f800000);
     }
   return result;
 }
@@ -122,107 +169,157 @@ SplitMatrix splitMatrix(const uint32_t *bits, unsigned width, unsigned k,
 struct SumModel {
   int fractionBits;
   unsigned chunk;
+  bool isHalf;  ///< f16 accumulators
   bool isShort; ///< f32 results keep 13 bits
 };
 
-/// mma.sync on fp8 has no unit of its own on sm_90: ptxas widens to f16.
-bool isEmulatedF8(const TileOp &op) {
-  return getBits(op.a) == 8 && op.unit == MatrixUnit::Mma;
-}
-
 SumModel getModel(const TileOp &op) {
-  if (isEmulatedF8(op))
-    return {25, op.shape.k / 2, false};
-  bool isCoarse = getBits(op.a) == 8;
-  return {isCoarse ? 13 : 25, 256 / getBits(op.a), isCoarse};
-}
-
-uint32_t cutToF32(double x, bool isShort) {
-  if (isNaN(x))
-    return nanF32;
-  if (std::fabs(x) >= 0x1p128)
-    return signBit(x) ? 0xff800000 : 0x7f800000;
-  uint32_t bits = toBits(roundToFloat(x, Rounding::TowardZero));
-  return isShort ? bits & ~0x3ffu : bits;
-}
-
-/// One chunk of one row against every column: the products at `chunk`'s places
-/// in k. The loops over columns vectorise.
-void addChunk(const TileOp &op, const SumModel &model, const SplitMatrix &a,
-              const SplitMatrix &b, unsigned row,
-              std::span<const unsigned> chunk, uint32_t *c,
-              std::vector<int32_t> &largest, std::vector<double> &sum) {
-  unsigned m = op.shape.m, n = op.shape.n;
   bool isHalf = op.accumulator == MatrixType::F16;
-  for (unsigned j = 0; j < n; ++j) {
-    Split old = isHalf ? split(f16ToF32(static_cast<uint16_t>(c[j])), -14)
-                       : split(toFloat(c[j]), minAccumulatorExponent);
-    largest[j] = std::max(old.exponent, minAccumulatorExponent);
-    sum[j] = old.significand;
-    // Kept until the largest exponent is known, in the old value's place.
-    c[j] = static_cast<uint32_t>(old.exponent);
-  }
-  int32_t *top = largest.data();
-  double *total = sum.data();
+  if (isEmulatedF8(op))
+    return {25, op.shape.k / 2, isHalf, false};
+  bool isCoarse = getBits(op.a) == 8;
+  return {isCoarse ? 13 : 25, 256 / getBits(op.a), isHalf, isCoarse};
+}
+
+/// Toward zero, but a number past the largest becomes infinite.
+uint32_t cutToF32(double x, bool isShort) {
+  uint32_t bits = toBits(roundToFloat(x, Rounding::TowardZero));
+  bits = isShort ? bits & ~0x3ffu : bits;
+  uint32_t infinity = signBit(x) ? 0xff800000 : 0x7f800000;
+  bits = __builtin_fabs(x) >= 0x1p128 ? infinity : bits;
+  return isNaN(x) ? nanF32 : bits;
+}
+
+/// The sum of a block's products, each cut to a multiple of
+/// 2^(top - fractionBits), in that unit. All factors are finite.
+void addProducts(const SumModel &model, const Factors &a, size_t rowBegin,
+                 const Factors &b, size_t blockBegin,
+                 std::span<const unsigned> chunk, Block top, double *sum) {
+  int left = std::max(model.fractionBits - 20, 0);
+  int right = std::max(20 - model.fractionBits, 0);
+  Block part = {};
+  unsigned count = 0;
+  auto flush = [&] {
+    for (unsigned j = 0; j < blockWidth; ++j)
+      sum[j] += part[j];
+    part = Block{};
+    count = 0;
+  };
   for (unsigned l : chunk) {
-    int32_t exponent = a.exponent[size_t(l) * m + row];
-    const int32_t *other = b.exponent.data() + size_t(l) * n;
-    for (unsigned j = 0; j < n; ++j)
-      top[j] = std::max(top[j], exponent + other[j]);
+    Block product =
+        a.magnitude[rowBegin + l] * loadBlock(b.magnitude, blockBegin + l);
+    Block distance = top - loadBlock(b.exponent, blockBegin + l) -
+                     (a.exponent[rowBegin + l] - right);
+    distance = distance < 31 ? distance : Block{} + 31;
+    Block term = (product << left) >> distance;
+    Block sign = loadBlock(b.sign, blockBegin + l) ^ a.sign[rowBegin + l];
+    part += (term ^ sign) - sign;
+    if (++count == 8) // terms are below 2^27
+      flush();
   }
-  for (unsigned j = 0; j < n; ++j) {
-    int32_t shift = static_cast<int32_t>(c[j]) - top[j] + model.fractionBits;
-    total[j] = std::trunc(total[j] * powerOfTwo(shift));
-  }
-  for (unsigned l : chunk) {
-    float factor = a.significand[size_t(l) * m + row];
-    int32_t exponent = a.exponent[size_t(l) * m + row] + model.fractionBits;
-    const float *others = b.significand.data() + size_t(l) * n;
-    const int32_t *exponents = b.exponent.data() + size_t(l) * n;
-    for (unsigned j = 0; j < n; ++j) {
-      double product = factor * others[j]; // exact: at most 22 bits
-      total[j] +=
-          std::trunc(product * powerOfTwo(exponent + exponents[j] - top[j]));
+  flush();
+}
+
+/// The value of a factor without its exponent.
+float getSignificand(const Factors &factors, size_t index) {
+  float x = static_cast<float>(factors.magnitude[index]) * 0x1p-10f;
+  if (!factors.special.empty() && factors.special[index] != 1.0f)
+    x = factors.special[index];
+  return factors.sign[index] ? -x : x;
+}
+
+/// The same with infinities and NaN among the factors.
+void addSpecialProducts(const SumModel &model, const Factors &a,
+                        size_t rowBegin, const Factors &b, size_t blockBegin,
+                        std::span<const unsigned> chunk, Block top,
+                        double *sum) {
+  for (unsigned l : chunk)
+    for (unsigned j = 0; j < blockWidth; ++j) {
+      size_t left = rowBegin + l, right = (blockBegin + l) * blockWidth + j;
+      double product = getSignificand(a, left) * getSignificand(b, right);
+      int32_t exponent = a.exponent[left] + b.exponent[right] - top[j];
+      sum[j] += std::trunc(product * powerOfTwo(exponent + model.fractionBits));
     }
+}
+
+/// One chunk of one row against eight columns: the products at `chunk`'s places
+/// in k.
+void addChunk(const SumModel &model, const Factors &a, size_t rowBegin,
+              const Factors &b, size_t blockBegin,
+              std::span<const unsigned> chunk, uint32_t *c) {
+  double old[blockWidth];
+  int32_t largest[blockWidth];
+  for (unsigned j = 0; j < blockWidth; ++j) {
+    float x =
+        model.isHalf ? f16ToF32(static_cast<uint16_t>(c[j])) : toFloat(c[j]);
+    old[j] = x;
+    // Of zero and subnormals, and of infinities: no matter, nothing is cut.
+    int32_t exponent = static_cast<int32_t>(toBits(x) >> 23 & 0xff) - 127;
+    int32_t least = model.isHalf && x != 0 ? -14 : minAccumulatorExponent;
+    largest[j] =
+        exponent == 128 ? minAccumulatorExponent : std::max(exponent, least);
   }
-  for (unsigned j = 0; j < n; ++j) {
+  Block top;
+  std::memcpy(&top, largest, sizeof top);
+  for (unsigned l : chunk) {
+    Block exponent =
+        loadBlock(b.exponent, blockBegin + l) + a.exponent[rowBegin + l];
+    top = top > exponent ? top : exponent;
+  }
+  double sum[blockWidth];
+  for (unsigned j = 0; j < blockWidth; ++j)
+    sum[j] = std::trunc(old[j] * powerOfTwo(model.fractionBits - top[j]));
+  bool isFinite = a.special.empty() && b.special.empty();
+  auto add = isFinite ? addProducts : addSpecialProducts;
+  add(model, a, rowBegin, b, blockBegin, chunk, top, sum);
+  for (unsigned j = 0; j < blockWidth; ++j) {
     // Exact zeros come out positive: a sum of integers has no sign of zero.
-    double value = total[j] * powerOfTwo(top[j] - model.fractionBits) + 0.0;
-    c[j] = isHalf ? f64ToF16(value) : cutToF32(value, model.isShort);
+    double value = sum[j] * powerOfTwo(top[j] - model.fractionBits) + 0.0;
+    c[j] = model.isHalf ? f64ToF16(value) : cutToF32(value, model.isShort);
   }
 }
 
 void multiplyFloats(const TileOp &op, const uint32_t *a, const uint32_t *b,
                     uint32_t *c) {
   auto [m, n, k] = op.shape;
-  SplitMatrix left = splitMatrix(a, m, k, op.a, op.negateA);
-  SplitMatrix right = splitMatrix(b, n, k, op.b, op.negateB);
+  bool isEmulated = isEmulatedF8(op);
   SumModel model = getModel(op);
   // The places in k, chunk by chunk.
   std::vector<unsigned> order(k);
   std::iota(order.begin(), order.end(), 0u);
-  bool isEmulated = isEmulatedF8(op);
   if (isEmulated)
     std::sort(order.begin(), order.end(), [](unsigned x, unsigned y) {
       return std::pair(x % 4 / 2, x) < std::pair(y % 4 / 2, y);
     });
-  std::vector<uint32_t> fresh(isEmulated ? n : 0);
-  std::vector<int32_t> largest(n);
-  std::vector<double> sum(n);
-  for (unsigned i = 0; i < m; ++i) {
-    uint32_t *row = c + size_t(i) * n;
-    std::fill(fresh.begin(), fresh.end(), 0);
-    for (unsigned begin = 0; begin < k; begin += model.chunk)
-      addChunk(
-          op, model, left, right, i,
-          std::span(order).subspan(begin, std::min(model.chunk, k - begin)),
-          isEmulated ? fresh.data() : row, largest, sum);
-    for (unsigned j = 0; j < fresh.size(); ++j)
-      row[j] = op.accumulator == MatrixType::F16
-                   ? addHalf<HalfType::F16>(static_cast<uint16_t>(row[j]),
-                                            static_cast<uint16_t>(fresh[j]))
-                   : toBits(addF32(toFloat(row[j]), toFloat(fresh[j])));
-  }
+  unsigned blocks = (n + blockWidth - 1) / blockWidth;
+  Factors left = splitOperand(
+      a, m, k, op.a, isEmulated, op.negateA, size_t(m) * k,
+      [k = k](unsigned row, unsigned l) { return size_t(row) * k + l; });
+  Factors right = splitOperand(
+      b, n, k, op.b, isEmulated, op.negateB, size_t(blocks) * k * blockWidth,
+      [k = k](unsigned column, unsigned l) {
+        return (size_t(column / blockWidth) * k + l) * blockWidth +
+               column % blockWidth;
+      });
+  for (unsigned i = 0; i < m; ++i)
+    for (unsigned block = 0; block < blocks; ++block) {
+      unsigned width = std::min(blockWidth, n - block * blockWidth);
+      uint32_t *old = c + size_t(i) * n + block * blockWidth;
+      uint32_t sum[blockWidth] = {};
+      if (!isEmulated)
+        std::copy_n(old, width, sum);
+      for (unsigned begin = 0; begin < k; begin += model.chunk)
+        addChunk(
+            model, left, size_t(i) * k, right, size_t(block) * k,
+            std::span(order).subspan(begin, std::min(model.chunk, k - begin)),
+            sum);
+      for (unsigned j = 0; isEmulated && j < width; ++j)
+        sum[j] = model.isHalf
+                     ? addHalf<HalfType::F16>(static_cast<uint16_t>(old[j]),
+                                              static_cast<uint16_t>(sum[j]))
+                     : toBits(addF32(toFloat(old[j]), toFloat(sum[j])));
+      std::copy_n(sum, width, old);
+    }
 }
 
 /// m8n8k4 of f16 has no unit on sm_90 either: a chain of fma, then a sum.

@@ -277,6 +277,79 @@ uint32_t encode(double x, T type) {
   }
 }
 
+/// The model's definition in the plainest terms, for one chunk.
+uint32_t referenceDot(const std::vector<double> &a,
+                      const std::vector<double> &b, float c, int minExponent,
+                      int fractionBits) {
+  auto exponent = [](double x, int least) {
+    return x == 0 ? -2000 : std::max(std::ilogb(x), least);
+  };
+  int top = std::max(exponent(c, -126), -126);
+  for (size_t i = 0; i < a.size(); ++i)
+    top = std::max(top,
+                   exponent(a[i], minExponent) + exponent(b[i], minExponent));
+  auto cut = [&](double x) {
+    return std::trunc(std::ldexp(x, fractionBits - top));
+  };
+  double sum = cut(c);
+  for (size_t i = 0; i < a.size(); ++i)
+    sum += cut(a[i] * b[i]);
+  double value = std::ldexp(sum, top - fractionBits);
+  auto nearest = static_cast<float>(value);
+  if (std::fabs(nearest) > std::fabs(value))
+    nearest = std::nextafter(nearest, 0.0f);
+  return toBits(nearest + 0.0f);
+}
+
+TEST(MatrixProduct, FollowsTheModel) {
+  std::mt19937 random(11);
+  struct {
+    T type;
+    unsigned k;
+    int minExponent;
+  } rows[] = {{T::F16, 16, -14}, {T::BF16, 16, -126}, {T::TF32, 8, -126}};
+  for (auto &row : rows)
+    for (int spread : {1, 6, 14})
+      for (int repeat = 0; repeat < 300; ++repeat) {
+        constexpr unsigned m = 2, n = 11; // a block of eight and a rest
+        unsigned k = row.k;
+        std::vector<double> a(m * k), b(n * k);
+        std::vector<uint32_t> x, y, c;
+        auto fill = [&](std::vector<double> &values,
+                        std::vector<uint32_t> &bits) {
+          for (double &v : values) {
+            int e = int(random() % (2 * spread + 1)) - spread;
+            double s = 1024 + random() % 1024;
+            if (row.type == T::BF16)
+              s = 1024 + random() % 128 * 8;
+            v = random() % 9 ? std::ldexp(random() & 1 ? s : -s, e - 10) : 0.0;
+            if (row.type == T::F16) // some are subnormal
+              v = f16ToF32(f64ToF16(v * (spread > 6 ? 0x1p-4 : 1)));
+            uint32_t wide = toBits(float(v));
+            bits.push_back(row.type == T::F16    ? f64ToF16(v)
+                           : row.type == T::BF16 ? wide >> 16
+                                                 : wide | (random() & 0x1fff));
+          }
+        };
+        fill(a, x);
+        fill(b, y);
+        for (unsigned i = 0; i < m * n; ++i)
+          c.push_back(random() % 5 ? toBits(std::ldexp(float(int(random())),
+                                                       int(random() % 40) - 50))
+                                   : 0);
+        std::vector<uint32_t> got = c;
+        multiplyTile({.shape = {m, n, k}, .a = row.type, .b = row.type},
+                     x.data(), y.data(), got.data());
+        for (unsigned i = 0; i < m; ++i)
+          for (unsigned j = 0; j < n; ++j)
+            ASSERT_EQ(got[i * n + j],
+                      referenceDot({a.begin() + i * k, a.begin() + (i + 1) * k},
+                                   {b.begin() + j * k, b.begin() + (j + 1) * k},
+                                   toFloat(c[i * n + j]), row.minExponent, 25))
+                << "type " << int(row.type) << " spread " << spread;
+      }
+}
+
 /// Small whole numbers: every type holds them, and every sum is exact.
 TEST(MatrixProduct, OfWholeNumbers) {
   struct {
@@ -476,6 +549,11 @@ TEST(MatrixProduct, TensorCoreSums) {
   op.negateB = true;
   EXPECT_EQ(single({2}, {3}, 1), 7.0f);
 
+  // The smallest e4m3 numbers keep the format's exponent -6 ...
+  op = {.shape = {}, .a = T::E4M3, .b = T::E4M3, .unit = MatrixUnit::Wgmma};
+  EXPECT_EQ(single({0x1p-9}, {0x1p-9}, 0), 0x1p-18f);
+  EXPECT_EQ(single({0x1p-9, 0x1p-9}, {0x1p-8, 1.125 * 0x1p-9}, 0),
+            0x1p-17f + 0x1p-18f);
   // fp8 in mma.sync: from zero, k % 4 < 2 first, the accumulator last.
   op = {.shape = {}, .a = T::E4M3, .b = T::E4M3};
   std::vector<double> x(32, 0.0), y(32, 1.0);
