@@ -38,20 +38,22 @@ const FloatFormat &getFormat(FloatType type) {
 /// A tf32 lies in the upper 19 bits of its register.
 constexpr int tf32Shift = 13;
 
-/// What a NaN of type `from` becomes.
-uint64_t convertNaN(uint64_t bits, FloatType from, FloatType to) {
+/// What a NaN of type `from` becomes. To and from f64 it keeps its sign and
+/// what fits of its payload, between the others it is canonical.
+uint64_t convertNaN(uint64_t bits, FloatType from, FloatType to, bool flush) {
+  const FloatFormat &source = getFormat(from), &target = getFormat(to);
   if (to == FloatType::TF32)
-    return nanF32;
-  if (to != FloatType::F64)
-    return getFormat(to).nan;
-  if (from == FloatType::F64)
-    return toBits(quiet(toDouble(bits)));
-  // The narrow types reach f64 by way of f32.
-  uint32_t single = from == FloatType::F32 ? static_cast<uint32_t>(bits)
-                    : from == FloatType::BF16
-                        ? static_cast<uint32_t>(bits) << 16
-                        : nanF32;
-  return toBits(f32ToF64(toFloat(single)));
+    return target.nan << tf32Shift;
+  if (from != FloatType::F64 && to != FloatType::F64)
+    return target.nan;
+  if (flush && from == FloatType::F32)
+    bits = source.nan;
+  uint64_t payload = bits & (source.smallestNormal() - 1);
+  int shift = target.mantissaBits - source.mantissaBits;
+  payload = shift < 0 ? payload >> -shift : payload << shift;
+  uint64_t quietBit = target.smallestNormal() >> 1;
+  return (bits & source.sign() ? target.sign() : 0) | target.infinity |
+         quietBit | payload;
 }
 
 /// The end of every conversion to a float: `magnitude` in the format of `to`.
@@ -119,7 +121,7 @@ uint64_t fk::emulator::convertFloat(uint64_t bits, FloatType from, FloatType to,
     magnitude = 0;
   uint64_t infinity = source.infinity ? source.infinity : source.maxFinite + 1;
   if (magnitude > infinity || (!source.infinity && magnitude == infinity))
-    return mode.saturate ? 0 : convertNaN(bits, from, to);
+    return mode.saturate ? 0 : convertNaN(bits, from, to, mode.flush);
   if (source.infinity && magnitude == infinity) {
     const FloatFormat &format = getFormat(to);
     bool isFinite = mode.satFinite || !format.infinity;
@@ -174,9 +176,12 @@ float fk::emulator::f8ToF32(uint8_t bits, FloatType from) {
 
 uint32_t fk::emulator::f32ToTF32(float x, ConvertMode mode) {
   // The GPU adds half a unit to the bits of a number and clears the low ones,
-  // a NaN's too: one whose payload lies there becomes infinite.
-  if (mode.rounding == Rounding::NearestAway && isNaN(x))
-    return toBits(x) & ~((1u << tf32Shift) - 1);
+  // a NaN's too: one whose payload lies there becomes infinite. .satfinite
+  // steps down from whatever is no number then.
+  if (mode.rounding == Rounding::NearestAway && isNaN(x)) {
+    constexpr uint32_t unit = 1u << tf32Shift;
+    return (toBits(x) & ~(unit - 1)) - (mode.satFinite ? unit : 0);
+  }
   return static_cast<uint32_t>(
       convertFloat(toBits(x), FloatType::F32, FloatType::TF32, mode));
 }

@@ -95,12 +95,18 @@ constexpr uint16_t f64ToBF16(double x) { return f32ToBF16(f64ToF32Odd(x)); }
 
 //===-- f32 <-> f64 -------------------------------------------------------===//
 
+/// A NaN keeps its sign and the upper bits of its payload, and becomes quiet.
 constexpr float f64ToF32(double x, FloatMode mode = {}) {
-  return finish(roundToFloat(x, mode.rounding), mode);
+  uint64_t bits = toBits(x);
+  auto nan = static_cast<uint32_t>((bits >> 32 & 0x80000000) | 0x7fc00000 |
+                                   (bits >> 29 & 0x7fffff));
+  float result = finish(roundToFloat(x, mode.rounding), mode);
+  return isNaN(x) && !mode.saturate ? toFloat(nan) : result;
 }
-/// A NaN's payload moves to the upper bits, and it becomes quiet.
+/// A NaN's payload moves to the upper bits, and it becomes quiet; canonical
+/// first where it is flushed.
 constexpr double f32ToF64(float x, bool flush = false) {
-  x = flushIf(flush, x);
+  x = flush ? flushSubnormal(canonical(x)) : x;
   uint32_t bits = toBits(x);
   uint64_t nan = static_cast<uint64_t>(bits & 0x80000000) << 32 |
                  0x7ff8000000000000 |
@@ -239,7 +245,7 @@ uint32_t f8ToF16Pair(uint16_t bytes, FloatType from, bool relu);
 /// One fp8 number.
 float f8ToF32(uint8_t bits, FloatType from);
 /// cvt.{rna,rn,rz}.tf32.f32: the low 13 bits of the result are zero. A NaN is
-/// 0x7fffffff, but keeps its upper bits under .rna.
+/// 0x7fffe000, but keeps its upper bits under .rna.
 uint32_t f32ToTF32(float x, ConvertMode mode);
 
 /// cvt.pack.sat.{u16,s16}.s32 d, a, b: a above b, each clamped.

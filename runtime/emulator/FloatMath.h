@@ -12,7 +12,8 @@
 // integers (ExactFloat.h).
 //
 // NaN: every f32 result that is one is 0x7fffffff. An f64 result keeps the
-// payload of the first operand that is NaN, made quiet; an invalid operation
+// payload of the operand that is NaN (of several: the second operand's, then
+// the first's; of a quotient the first's), made quiet; an invalid operation
 // gives 0xfff8000000000000.
 //
 // The including file must be compiled with -ffp-contract=off (the pragma below
@@ -323,12 +324,12 @@ constexpr double minMaxF64(double a, double b, bool isMax) {
 
 /// The NaN of an f64 instruction whose host result is `result`.
 constexpr double finishF64(double result, double a, double b) {
-  double nan = isNaN(a) ? quiet(a) : isNaN(b) ? quiet(b) : toDouble(nanF64);
+  double nan = isNaN(b) ? quiet(b) : isNaN(a) ? quiet(a) : toDouble(nanF64);
   return isNaN(result) ? nan : result;
 }
 constexpr double finishF64(double result, double a, double b, double c) {
-  double nan = isNaN(a)   ? quiet(a)
-               : isNaN(b) ? quiet(b)
+  double nan = isNaN(b)   ? quiet(b)
+               : isNaN(a) ? quiet(a)
                : isNaN(c) ? quiet(c)
                           : toDouble(nanF64);
   return isNaN(result) ? nan : result;
@@ -374,7 +375,7 @@ inline double divF64(double a, double b,
   return finishF64(rounding == Rounding::NearestEven
                        ? a / b
                        : divDirectedF64(a, b, rounding),
-                   a, b);
+                   b, a);
 }
 inline double rcpF64(double a, Rounding rounding = Rounding::NearestEven) {
   return divF64(1.0, a, rounding);
@@ -386,14 +387,14 @@ inline double sqrtF64(double a, Rounding rounding = Rounding::NearestEven) {
   root = toDouble(toBits(root) | (toBits(a) & 0x8000000000000000));
   return finishF64(a < 0 ? toDouble(nanF64) : root, a, a);
 }
-/// abs.f64 and neg.f64 change the sign bit alone; a NaN becomes quiet.
+/// abs.f64 and neg.f64 change the sign bit; a NaN becomes quiet and keeps it.
 constexpr double absF64(double a) {
   double result = toDouble(toBits(a) & 0x7fffffffffffffff);
-  return isNaN(a) ? quiet(result) : result;
+  return isNaN(a) ? quiet(a) : result;
 }
 constexpr double negF64(double a) {
   double result = toDouble(toBits(a) ^ 0x8000000000000000);
-  return isNaN(a) ? quiet(result) : result;
+  return isNaN(a) ? quiet(a) : result;
 }
 constexpr double copySignF64(double a, double b) {
   return toDouble((toBits(a) & 0x8000000000000000) |

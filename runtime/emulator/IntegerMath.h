@@ -236,10 +236,17 @@ constexpr uint32_t findNthSet(uint32_t mask, uint32_t base, int32_t offset) {
   return ~0u;
 }
 
-/// bfe. Position and length are the low 8 bits of b and c; a signed field is
-/// extended by its top bit, or the word's where the field leaves the word.
+/// A position or length of bfe and bfi: the low 8 bits of its operand for
+/// 32-bit words. For 64-bit ones the GPU takes all bits, whatever the ISA says;
+/// here cut to what is past every word.
+template <class T> constexpr uint32_t fieldOperand(uint32_t x) {
+  return sizeof(T) == 8 ? std::min(x, 0xffu) : x & 0xff;
+}
+
+/// bfe. A signed field is extended by its top bit, or the word's where the
+/// field leaves the word.
 template <class T> constexpr T bitExtract(T a, uint32_t b, uint32_t c) {
-  uint32_t position = b & 0xff, length = c & 0xff;
+  uint32_t position = fieldOperand<T>(b), length = fieldOperand<T>(c);
   if (length == 0)
     return 0;
   using U = Unsigned<T>;
@@ -254,7 +261,7 @@ template <class T> constexpr T bitExtract(T a, uint32_t b, uint32_t c) {
 
 /// bfi: `length` bits of a put into b at `position`.
 template <class T> constexpr T bitInsert(T a, T b, uint32_t c, uint32_t d) {
-  uint32_t position = c & 0xff, length = d & 0xff;
+  uint32_t position = fieldOperand<T>(c), length = fieldOperand<T>(d);
   T field = length >= bitWidth<T> ? static_cast<T>(~T(0))
                                   : static_cast<T>((T(1) << length) - 1);
   T mask = shiftLeft(field, position);

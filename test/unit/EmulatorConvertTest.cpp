@@ -286,14 +286,16 @@ TEST(Convert, TensorFloat) {
   EXPECT_EQ(convert(0xff800000, Rounding::NearestAway), 0xff800000u);
   EXPECT_EQ(convert(0x7fffffff, Rounding::NearestAway), 0x7fffe000u);
   EXPECT_EQ(convert(0x7f800001, Rounding::NearestAway), 0x7f800000u);
-  EXPECT_EQ(convert(0x7f800001, Rounding::NearestEven), 0x7fffffffu);
+  EXPECT_EQ(convert(0x7f800001, Rounding::NearestEven), 0x7fffe000u);
+  EXPECT_EQ(convert(0xffc00000, Rounding::NearestAway, true), 0xffbfe000u);
 }
 
 TEST(Convert, SinglesAndDoubles) {
   EXPECT_EQ(toBits(f32ToF64(toFloat(0xff812345))), 0xfff82468a0000000u);
   EXPECT_EQ(toBits(f32ToF64(toFloat(1))), toBits(0x1p-149));
   EXPECT_EQ(toBits(f32ToF64(toFloat(0x80000001), true)), 0x8000000000000000u);
-  EXPECT_EQ(toBits(f64ToF32(toDouble(0xfff0000000000001))), nanF32);
+  EXPECT_EQ(toBits(f64ToF32(toDouble(0xfff0000060000000))), 0xffc00003u);
+  EXPECT_EQ(toBits(f32ToF64(toFloat(0xff812345), true)), 0x7fffffffe0000000u);
   double between = 1.0 + 0x1p-30;
   EXPECT_EQ(f64ToF32(between), 1.0f);
   EXPECT_EQ(f64ToF32(between, {Rounding::Up, false, false}), 1.0f + 0x1p-23f);

@@ -209,7 +209,10 @@ TEST(FloatMath, F64InEveryRounding) {
 TEST(FloatMath, NaNsOfF64KeepTheirPayload) {
   double first = toDouble(0x7ff0000000000123),
          second = toDouble(0xfff8000000000456);
-  EXPECT_EQ(toBits(addF64(first, second)), 0x7ff8000000000123u);
+  EXPECT_EQ(toBits(addF64(first, second)), 0xfff8000000000456u);
+  EXPECT_EQ(toBits(divF64(first, second)), 0x7ff8000000000123u);
+  EXPECT_EQ(toBits(fmaF64(first, second, 1.0)), 0xfff8000000000456u);
+  EXPECT_EQ(toBits(absF64(second)), 0xfff8000000000456u);
   EXPECT_EQ(toBits(mulF64(1.0, second)), 0xfff8000000000456u);
   EXPECT_EQ(toBits(fmaF64(1.0, 2.0, first)), 0x7ff8000000000123u);
   double infinity = toDouble(0x7ff0000000000000);
@@ -349,17 +352,21 @@ TEST(IntegerMath, BitFields) {
                 referenceExtract<uint32_t>(a, p, l));
       ASSERT_EQ(bitExtract<int32_t>(a, p, l),
                 referenceExtract<int32_t>(a, p, l));
-      ASSERT_EQ(bitExtract<uint64_t>(a, p, l),
-                referenceExtract<uint64_t>(a, p, l));
-      ASSERT_EQ(bitExtract<int64_t>(a, p, l),
-                referenceExtract<int64_t>(a, p, l));
+      ASSERT_EQ(bitExtract<uint64_t>(a, position, length),
+                referenceExtract<uint64_t>(a, position, length));
+      ASSERT_EQ(bitExtract<int64_t>(a, position, length),
+                referenceExtract<int64_t>(a, position, length));
       ASSERT_EQ(bitInsert<uint32_t>(a, b, p, l),
                 referenceInsert<uint32_t>(a, b, p, l));
-      ASSERT_EQ(bitInsert<uint64_t>(a, b, p, l),
-                referenceInsert<uint64_t>(a, b, p, l));
+      ASSERT_EQ(bitInsert<uint64_t>(a, b, position, length),
+                referenceInsert<uint64_t>(a, b, position, length));
     }
   EXPECT_EQ(bitExtract<int32_t>(-1, 255, 1), -1);
   EXPECT_EQ(bitExtract<uint32_t>(~0u, 255, 255), 0u);
+  // 64-bit words take every bit of position and length.
+  EXPECT_EQ(bitExtract<uint64_t>(~uint64_t(0), 0x100, 8), 0u);
+  EXPECT_EQ(bitExtract<uint32_t>(~0u, 0x100, 8), 0xffu);
+  EXPECT_EQ(bitInsert<uint64_t>(0, ~uint64_t(0), 8, 0x100), 0xffu);
 }
 
 TEST(IntegerMath, Products) {
