@@ -51,11 +51,25 @@ struct Entry {
   std::optional<std::vector<int64_t>> offsets;
 };
 
+/// The integer type of the size of a type that fk does not compute with.
+std::optional<DType> getIntegerOf(std::string_view type) {
+  if (type == "U16")
+    return DType::I16;
+  if (type == "U32")
+    return DType::I32;
+  if (type == "U64")
+    return DType::I64;
+  if (type == "F8_E4M3" || type == "F8_E5M2" || type == "F8_E8M0")
+    return DType::U8;
+  return std::nullopt;
+}
+
 /// Reads the header's JSON event by event. Depth 1 is the header's object,
 /// depth 2 a tensor or the metadata, depth 3 a shape or a pair of offsets.
 class HeaderReader final : public json::json_sax_t {
 public:
-  explicit HeaderReader(const fs::path &path) : path(path) {}
+  HeaderReader(const fs::path &path, SafetensorsFile::OtherTypes others)
+      : path(path), others(others) {}
 
   std::vector<Entry> entries;
   std::map<std::string, std::string, std::less<>> metadata;
@@ -93,6 +107,9 @@ public:
     if (depth != 2 || field != "dtype")
       return unexpected("the string '" + value.substr(0, 40) + "'");
     entries.back().dtype = parseSafetensorsDType(value);
+    if (!entries.back().dtype &&
+        others == SafetensorsFile::OtherTypes::AsIntegers)
+      entries.back().dtype = getIntegerOf(value);
     if (!entries.back().dtype)
       fail({.what = describe() + " has an element type that fk does not read",
             .wanted = "F64, F32, F16, BF16, I64, I32, I16, I8, U8 or BOOL",
@@ -191,6 +208,7 @@ private:
   }
 
   const fs::path &path;
+  SafetensorsFile::OtherTypes others;
   std::set<std::string> names, fields;
   std::string name, field;
   std::vector<int64_t> *list = nullptr;
@@ -296,7 +314,7 @@ static std::span<const std::byte> mapFile(const fs::path &path) {
 }
 
 std::shared_ptr<const SafetensorsFile>
-SafetensorsFile::open(const fs::path &path) {
+SafetensorsFile::open(const fs::path &path, OtherTypes others) {
   std::shared_ptr<SafetensorsFile> file(new SafetensorsFile);
   file->path = path;
   file->mapping = mapFile(path);
@@ -321,7 +339,7 @@ SafetensorsFile::open(const fs::path &path) {
 
   auto header = file->mapping.subspan(lengthBytes, headerBytes);
   const char *text = reinterpret_cast<const char *>(header.data());
-  HeaderReader reader(file->path);
+  HeaderReader reader(file->path, others);
   if (headerBytes == 0 || text[0] != '{')
     reader.fail({.what = "the header is malformed",
                  .wanted = "a JSON object that begins at byte 8"});

@@ -38,9 +38,14 @@ struct TensorView {
 /// A file, mapped read-only; views stay valid as long as it lives.
 class SafetensorsFile {
 public:
+  /// What is made of element types that fk does not compute with (U16 to U64,
+  /// F8): an error, or the integers of their size.
+  enum class OtherTypes { Refuse, AsIntegers };
+
   /// Opens and checks the whole header. Throws Error.
   static std::shared_ptr<const SafetensorsFile>
-  open(const std::filesystem::path &path);
+  open(const std::filesystem::path &path,
+       OtherTypes others = OtherTypes::Refuse);
 
   const std::filesystem::path &getPath() const { return path; }
   const std::map<std::string, TensorView, std::less<>> &getTensors() const {

@@ -46,6 +46,29 @@ protected:
 // Round trips
 //===----------------------------------------------------------------------===//
 
+TEST_F(Safetensors, ReadsOtherTypesAsIntegersWhereAsked) {
+  const std::string header =
+      R"({"a":{"dtype":"U32","shape":[2],"data_offsets":[0,8]},)"
+      R"("b":{"dtype":"F8_E4M3","shape":[3],"data_offsets":[8,11]}})";
+  EXPECT_NE(getErrorOfBytes(makeFile(header, 11))
+                .find("tensor 'a' has an element type that fk does not read"),
+            std::string::npos);
+  auto file = SafetensorsFile::open(folder.path / "t.safetensors",
+                                    SafetensorsFile::OtherTypes::AsIntegers);
+  EXPECT_EQ(file->getTensor("a").dtype, DType::I32);
+  EXPECT_EQ(file->getTensor("b").dtype, DType::U8);
+  EXPECT_EQ(file->getBytes().size(), 8 + header.size() + 11);
+  folder.write("u.safetensors",
+               makeFile(R"({"a":{"dtype":"X9","shape":[],"data_offsets":[0,1]}})",
+                        1));
+  expectError(
+      [&] {
+        SafetensorsFile::open(folder.path / "u.safetensors",
+                              SafetensorsFile::OtherTypes::AsIntegers);
+      },
+      "'X9'");
+}
+
 TEST_F(Safetensors, WritesWhatItReads) {
   fs::path path = folder.path / "a.safetensors";
   writeSafetensors(path,

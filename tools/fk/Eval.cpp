@@ -214,17 +214,8 @@ int runEval(const EvalCommand &options) {
   const SessionLimits limits = workload.getLimits(*basePlan);
 
   std::shared_ptr<const Plan> plan;
-  if (!options.model.substitutes.empty()) {
+  if (!options.model.substitutes.empty())
     plan = std::make_shared<const Plan>(openPlan(options.model));
-    if (plan->device == "host")
-      throw Error(
-          {"a device image cannot run on the host device",
-           "--substitute " + options.model.substitutes.front(), "--device cuda",
-           "--device host",
-           "run fk eval on a machine with a GPU; fk-opt --substitute shows "
-           "what it changes anywhere"},
-          ErrorKind::Infrastructure);
-  }
   std::shared_ptr<Device> device = createDevice(options.model.device);
   // The same model in float32 says how far bf16 alone leads astray. A module or
   // a plan has its dtype already.

@@ -32,6 +32,7 @@ struct KernelsCommand {
   std::vector<std::string> shapes;
   unsigned seed = 1;
   int schedules = 0;
+  uint64_t budget = KernelsOptions().instructionBudget;
   bool asJson = false;
 };
 
@@ -62,12 +63,14 @@ LoadedCandidate loadWithOperands(const std::string &file,
     return loadCandidate(file, signature, target);
   try {
     return loadCandidate(file, signature, target);
-  } catch (const Error &error) {
+  } catch (const Error &) {
+    // As it was thrown: a copy as Error would lose the lines of a PtxError.
+    std::exception_ptr first = std::current_exception();
     target.presentOperands = optional;
     try {
       return loadCandidate(file, signature, target);
     } catch (const Error &) {
-      throw error;
+      std::rethrow_exception(first);
     }
   }
 }
@@ -215,6 +218,7 @@ KernelsReport test(const KernelsCommand &options, KernelsOptions run,
   run.shapes = parseAxisChoices(options.shapes, signature);
   run.seed = options.seed;
   run.schedules = options.schedules;
+  run.instructionBudget = options.budget;
   CandidateTarget target;
   LoadedCandidate loaded = load(options, signature, run.shapes, target);
   std::unique_ptr<Device> device = createDevice(options.device);
@@ -343,6 +347,11 @@ void addOptions(CLI::App &command, KernelsCommand &options) {
       .add_option("--schedules", options.schedules,
                   "Seeded interleavings to run besides; host only")
       ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
+  command
+      .add_option("--budget", options.budget,
+                  "Warp instructions of a launch that count as endless")
+      ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command.add_flag("--json", options.asJson, "Machine-readable");
 }

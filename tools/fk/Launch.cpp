@@ -110,8 +110,7 @@ json toJson(const LaunchCommand &options, const SingleLaunchReport &report,
   }
   for (const LaunchTensors::Tensor &tensor : tensors.get())
     written.push_back({{"name", tensor.name},
-                       {"dtype", getSafetensorsName(tensor.view.dtype)},
-                       {"shape", tensor.view.shape},
+                       {"bytes", tensor.view.bytes.size()},
                        {"changed", tensor.isChanged()}});
   return {{"kernel", report.entry},
           {"device", options.device},
@@ -126,7 +125,8 @@ int runLaunch(const LaunchCommand &options) {
   SingleLaunch launch = readLaunch(options);
   LaunchTensors tensors;
   if (!options.inputs.empty())
-    tensors = LaunchTensors(SafetensorsFile::open(options.inputs));
+    tensors = LaunchTensors(SafetensorsFile::open(
+        options.inputs, SafetensorsFile::OtherTypes::AsIntegers));
   for (const LaunchArgument &argument : launch.args)
     if (!argument.tensor.empty())
       tensors.find(argument.tensor, "--args");
