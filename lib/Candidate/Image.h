@@ -56,8 +56,8 @@ struct ImageInfo {
   }
 };
 
-/// Reads the header, entries, parameters and shared variables of a PTX text.
-/// Throws Error for what no driver of fk's range would load.
+/// Reads what a PTX text asks of a launch. Throws ptx::PtxError, a line each,
+/// for what is no PTX and for calls of functions that nobody defines.
 ImageInfo parsePtx(std::string_view text, std::string_view where);
 
 /// Reads a cubin; every offset is checked.

@@ -10,6 +10,7 @@
 #include "fk/Transforms/Passes.h"
 #include "fk/Transforms/Remarks.h"
 #include "lib/Transforms/SubstituteSites.h"
+#include "runtime/emulator/Ptx.h"
 #include "runtime/support/Error.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -161,6 +162,19 @@ private:
     it->ops.insert(op);
   }
 
+  /// One error a line of the PTX, at that line.
+  LogicalResult reportPtx(const SubstituteSpec &spec, Operation *op,
+                          const ptx::PtxError &error) {
+    for (const ptx::Diagnostic &diagnostic : error.getDiagnostics()) {
+      const ptx::Location &at = diagnostic.location;
+      emitError(FileLineColLoc::get(&getContext(), error.getFile(), at.line,
+                                    at.column))
+          << diagnostic.message;
+    }
+    return op->emitError() << passName << ": candidate of '" << spec.task
+                           << "' is no PTX that fk reads: " << spec.file;
+  }
+
   /// Loads the candidate for a group, declares it, and notes the ops it serves.
   LogicalResult load(const SubstituteSpec &spec, ArrayRef<Site> sites,
                      Group &group,
@@ -175,6 +189,8 @@ private:
       bool isMlir = StringRef(spec.file).ends_with(".mlir");
       candidate = (isMlir ? loadMlirCandidate : loadCandidate)(
           spec.file, group.needs.signature, target);
+    } catch (const ptx::PtxError &error) {
+      return reportPtx(spec, group.ops.front(), error);
     } catch (const Error &error) {
       return group.ops.front()->emitError()
              << passName << ": candidate of '" << spec.task

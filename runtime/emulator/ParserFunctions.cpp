@@ -99,12 +99,12 @@ void Parser::registerFunction(std::string_view name) {
     if (symbol.kind != Symbol::Kind::Function)
       return fail("'" + function.name + "' is declared twice" + first);
     Function &known = module.functions[symbol.index];
+    if (!known.isDeclaration && !function.isDeclaration)
+      return fail("'" + function.name + "' is defined twice" + first);
     if (known.isEntry != function.isEntry ||
         known.params.size() != function.params.size() ||
         known.returnParams.size() != function.returnParams.size())
       return fail("'" + function.name + "' is declared in two ways" + first);
-    if (!known.isDeclaration && !function.isDeclaration)
-      return fail("'" + function.name + "' is defined twice" + first);
     if (known.isDeclaration && !function.isDeclaration)
       functionIndex = symbol.index;
     return;

@@ -42,6 +42,7 @@ class PtxError : public Error {
 public:
   PtxError(std::string_view file, std::vector<Diagnostic> diagnostics);
   const char *what() const noexcept override { return lines.c_str(); }
+  const std::string &getFile() const { return file; }
   const std::vector<Diagnostic> &getDiagnostics() const { return diagnostics; }
   /// One line each, ready to be printed.
   std::vector<std::string> getLines() const;

@@ -7,6 +7,7 @@
 // RUN: not fk-opt %s --substitute=rms_norm@odd:%fk_source/examples/candidates/rms_norm_fast.ptx 2>&1 | FileCheck %s --check-prefix=WHERE
 // RUN: not fk-opt %s --substitute=rms_norm 2>&1 | FileCheck %s --check-prefix=SPEC
 // RUN: not fk-opt %s --substitute=silu:%fk_source/examples/candidates/rms_norm.ptx 2>&1 | FileCheck %s --check-prefix=ENTRY
+// RUN: not fk-opt %s --substitute=rms_norm:%S/Inputs/malformed.ptx 2>&1 | FileCheck %s --check-prefix=PTX
 // RUN: fk-opt %s --substitute=rms_norm@*a*:%fk_source/examples/candidates/rms_norm.ptx --remarks-filter=fk-substitute --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=MISSED
 
 // TASK: error: fk-substitute: nothing to substitute: 'softmax:x.ptx': wanted a task of the module (rms_norm, silu), got 'softmax'
@@ -18,6 +19,9 @@
 // WHERE: the candidate serves none of the shapes: {{.*}}rms_norm_fast.ptx: wanted hidden = 63, got where {{.*}}hidden % 8 == 0
 // SPEC: this is no substitution: --substitute: wanted <task>[@<place>]:<file>, got 'rms_norm'
 // ENTRY: it has no entry 'silu': {{.*}}rms_norm.ptx: wanted an entry of that name, extern "C" __global__, got 'rms_norm'
+// PTX: malformed.ptx:7:16: error: unknown register '%r7'
+// PTX: malformed.ptx:8:20: error: wanted ',' or ';' after an operand, got '1'
+// PTX: error: {{.*}}fk-substitute: candidate of 'rms_norm' is no PTX that fk reads: {{.*}}malformed.ptx
 // MISSED: [Missed] rms_norm
 // MISSED-SAME: Place=gemma
 // MISSED-SAME: weight_offset

@@ -12,6 +12,7 @@
 #include "ExpectError.h"
 #include "lib/Candidate/Image.h"
 #include "lib/Candidate/Toolchain.h"
+#include "runtime/emulator/Ptx.h"
 
 #include <gtest/gtest.h>
 
@@ -32,8 +33,8 @@ struct BadPtx {
 const BadPtx badPtx[] = {
     // The header.
     {"TooNew", [](PtxText &t) { t.version = "9.1"; },
-     "the PTX is too new: cand.ptx:2: wanted a version up to 9.0 (CUDA 13.0), "
-     "got version 9.1"},
+     "cand.ptx:2:10: error: the PTX is too new: wanted a version up to 9.0 "
+     "(CUDA 13.0), got version 9.1"},
     {"MuchTooNew", [](PtxText &t) { t.version = "10.0"; },
      "the PTX is too new"},
     {"TooOld", [](PtxText &t) { t.version = "5.0"; }, "the PTX is too old"},
@@ -48,14 +49,15 @@ const BadPtx badPtx[] = {
     {"FamilyTarget", [](PtxText &t) { t.target = "sm_100f"; },
      "the ptx is for another GPU"},
     {"NoSuchTarget", [](PtxText &t) { t.target = "gfx90a"; },
-     "the image names no known target"},
+     "cand.ptx:3:9: error: unknown target 'gfx90a'"},
     {"Addresses32", [](PtxText &t) { t.addressSize = "32"; },
-     "wanted .address_size 64, got 32"},
+     "wanted .address_size 64, got '32'"},
     {"OpenComment", [](PtxText &t) { t.module = "/* "; },
      "a comment is not closed"},
     {"OpenString", [](PtxText &t) { t.module = ".file 1 \"x"; },
      "a string is not closed"},
-    {"OpenBody", [](PtxText &t) { t.body = "{ ret;"; }, "a body is not closed"},
+    {"OpenBody", [](PtxText &t) { t.body = "{ ret;"; },
+     "the body of 'rms_norm' is not closed"},
     {"NulByte", [](PtxText &t) { t.body = std::string("ret;\0", 5); },
      "it holds a NUL byte"},
 
@@ -65,7 +67,7 @@ const BadPtx badPtx[] = {
     {"WrongEntryIsNamed", [](PtxText &t) { t.entry = "rmsnorm"; },
      "got 'rmsnorm'"},
     {"EntryTwice", [](PtxText &t) { t.module = ".entry rms_norm() { ret; }"; },
-     "the entry 'rms_norm' is defined twice"},
+     "cand.ptx:6:17: error: 'rms_norm' is defined twice: first at line 5"},
     {"TooFewParameters",
      [](PtxText &t) {
        t.params = ".param .u64 a, .param .u64 b, .param .u64 c, .param .f32 d, "
@@ -103,17 +105,19 @@ const BadPtx badPtx[] = {
     {"NoWorkspaceParameter", [](PtxText &t) { t.launch += " workspace=4"; },
      "parameter 7 'workspace' (void *)"},
     {"OpenParameters", [](PtxText &t) { t.params += ", .param .u32 x ["; },
-     "has no usable size"},
+     "wanted a number of elements"},
     {"HugeParameter", [](PtxText &t) { t.params = ".param .b8 x[9999999999]"; },
-     "has no usable size"},
+     "the parameter is too large"},
     {"UntypedParameter", [](PtxText &t) { t.params = ".param x"; },
-     "has no type"},
+     "wanted a type such as .b32, got 'x'"},
     {"UnresolvedLibdevice",
      [](PtxText &t) {
        t.module = ".extern .func (.param .b32 r) __nv_expf(.param .b32 x);";
-       t.body = "call (r), __nv_expf, (x); ret;";
+       t.body = ".param .b32 r, x; call (r), __nv_expf, (x); ret;";
      },
-     "calls a function that the file does not define"},
+     "cand.ptx:9:31: error: 'rms_norm' calls a function that the file does "
+     "not define: wanted every function defined in the file, got "
+     "'__nv_expf' (link libdevice when compiling it)"},
 
     // The directive.
     {"NoDirective", [](PtxText &t) { t.launch = "// hello"; },
@@ -178,7 +182,7 @@ const BadPtx badPtx[] = {
      [](PtxText &t) {
        t.body = ".shared .b8 s[4000000000][4000000000][4000000000]; ret;";
      },
-     "has no usable size"},
+     "the array is too large"},
     {"NegativeShared", [](PtxText &t) { t.launch += " smem=0 - hidden"; },
      "is negative"},
     {"NegativeWorkspace",
@@ -249,6 +253,20 @@ TEST_P(BadPtxTest, SaysWhy) {
 INSTANTIATE_TEST_SUITE_P(Candidate, BadPtxTest, testing::ValuesIn(badPtx),
                          [](const auto &info) { return info.param.name; });
 
+TEST(BadCandidate, PtxErrorsAreALineEach) {
+  try {
+    parsePtx(".version 9.0\n.target sm_90a\n.address_size 64\n"
+             ".entry k {\n  mov.u32 %r1, 0;\n  bra L;\n}\n",
+             "k.ptx");
+    FAIL();
+  } catch (const ptx::PtxError &error) {
+    EXPECT_EQ(error.getLines(), (std::vector<std::string>{
+                                    "k.ptx:5:11: error: unknown register '%r1'",
+                                    "k.ptx:6:7: error: unknown label 'L'"}));
+    EXPECT_EQ(error.getKind(), ErrorKind::BadInput);
+  }
+}
+
 TEST(BadCandidate, OtherElementType) {
   Candidates folder;
   CandidateTarget target = getTarget();
@@ -264,7 +282,7 @@ TEST(BadCandidate, Assembler) {
     GTEST_SKIP() << "no ptxas";
   Candidates folder;
   PtxText text;
-  text.body = "frobnicate.u32 %r1;";
+  text.body = ".reg .b32 %r1; frobnicate.u32 %r1;";
   expectError([&] { folder.load(text); }, "ptxas refuses it");
 }
 

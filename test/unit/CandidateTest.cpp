@@ -219,11 +219,12 @@ TEST(Candidate, PtxShowsWhatALaunchNeeds) {
       ".address_size 64 .shared .align 4 .b8 used[16][4];\n"
       ".shared .f32 unused[1000]; .extern .shared .align 16 .b8 dyn[];\n"
       ".func (.param .b32 r) helper(.param .b64 x) {\n"
-      "  .shared .v2 .f32 own[2]; mov.u32 %r1, used; ret; }\n"
+      "  .reg .b32 %r<2>; .shared .v2 .f32 own[2];\n"
+      "  mov.u32 %r1, used; griddepcontrol.wait; ret; }\n"
       ".visible.entry k(.param .align 8 .b8 s[24], .param .u64 .ptr p)\n"
       ".maxntid 32, 4\n.reqnctapercluster 2,1,1 .minnctapersm 1\n"
-      "{ .reg .b32 %r<3>; call (r), helper, (p); mov.u32 %r1, dyn;\n"
-      "  griddepcontrol.wait; /* } */ { ret; } }",
+      "{ .reg .b32 %r<3>; .param .b32 r; .param .b64 a;\n"
+      "  call (r), helper, (a); mov.u32 %r1, dyn; /* } */ { ret; } }",
       "test");
   EXPECT_EQ(info.target, "sm_90a");
   ASSERT_EQ(info.entries.size(), 1u);
@@ -236,6 +237,20 @@ TEST(Candidate, PtxShowsWhatALaunchNeeds) {
   EXPECT_TRUE(entry.params[0].isArray);
   EXPECT_EQ(entry.params[0].bytes, 24);
   EXPECT_EQ(entry.params[1].type, ".u64");
+}
+
+TEST(Candidate, FunctionsInTablesAreReached) {
+  ImageInfo info =
+      parsePtx(".version 8.7 .target sm_90a .address_size 64\n"
+               ".func f { .shared .b32 own[4]; ret; }\n"
+               ".global .u64 table[2] = {0, f};\n"
+               ".entry calls { .reg .b64 %p; ld.global.u64 %p, [table+8];\n"
+               "  none: .callprototype _ (); call %p, (), none; ret; }\n"
+               ".entry calls_not { ret; }",
+               "test");
+  EXPECT_EQ(info.find("calls")->staticShared, 16);
+  EXPECT_EQ(info.find("calls_not")->staticShared, 0);
+  EXPECT_EQ(info.find("calls")->waitsForDependents, false);
 }
 
 TEST(Candidate, TargetsThatRunThere) {

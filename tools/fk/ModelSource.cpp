@@ -64,12 +64,24 @@ void tool::addModelOptions(CLI::App &command, ModelOptions &options,
       ->excludes(weights);
 }
 
+/// Prints an error with a line in a file as compilers do; others stay MLIR's.
+static mlir::LogicalResult printAtLine(mlir::Diagnostic &diagnostic) {
+  auto at = mlir::dyn_cast<mlir::FileLineColLoc>(diagnostic.getLocation());
+  if (!at || diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error ||
+      !diagnostic.getNotes().empty())
+    return mlir::failure();
+  llvm::errs() << at.getFilename().getValue() << ":" << at.getLine() << ":"
+               << at.getColumn() << ": error: " << diagnostic.str() << "\n";
+  return mlir::success();
+}
+
 std::unique_ptr<mlir::MLIRContext> tool::createContext() {
   mlir::DialectRegistry registry;
   registerCompileDialects(registry);
   auto context = std::make_unique<mlir::MLIRContext>(
       registry, mlir::MLIRContext::Threading::DISABLED);
   context->loadAllAvailableDialects();
+  context->getDiagEngine().registerHandler(printAtLine);
   return context;
 }
 
