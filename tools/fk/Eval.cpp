@@ -109,11 +109,12 @@ std::string formatTime(double milliseconds) {
   return text;
 }
 
-void printComparison(const char *what, const Comparison &c) {
+void printComparison(const char *what, const Comparison &c, bool isVerdict) {
   std::printf("%-14s %12s %12s %8.3f   %.3f .. %.3f   %s\n", what,
               formatTime(c.baseline).c_str(), formatTime(c.candidate).c_str(),
               c.ratio, c.low, c.high,
-              std::string(getName(c.judgement)).c_str());
+              isVerdict ? std::string(getName(c.judgement)).c_str()
+                        : "(no verdict)");
 }
 
 void printReport(const EvalReport &report, const EvalCommand &options,
@@ -185,10 +186,10 @@ void printReport(const EvalReport &report, const EvalCommand &options,
               "candidate", "ratio");
   for (const EvalReport::Swapped &item : report.swapped)
     if (item.alone)
-      printComparison("alone, cold", *item.alone);
+      printComparison("alone, cold", *item.alone, report.isVerdict);
   if (report.inGraph)
-    printComparison("in the graph", *report.inGraph);
-  printComparison("end to end", report.endToEnd);
+    printComparison("in the graph", *report.inGraph, report.isVerdict);
+  printComparison("end to end", report.endToEnd, report.isVerdict);
   std::printf(
       "launches  %lld -> %lld; the steps that differ move %.3f -> %.3f MB\n",
       static_cast<long long>(report.launchesBaseline),
@@ -252,7 +253,7 @@ int runEval(const EvalCommand &options) {
     std::cout << text;
   else
     printReport(report, options, *basePlan);
-  if (!report.isVerdict && !options.asJson)
+  if (!report.isVerdict && !options.asJson && !candidate)
     std::printf("times on the host device are not verdicts\n");
   return report.isWrong() ? static_cast<int>(ErrorKind::Wrong) : 0;
 }
