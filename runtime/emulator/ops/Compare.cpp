@@ -420,7 +420,9 @@ void selectLanes(Warp &warp, const Inst &inst, uint32_t active) {
   T result[warpSize];
   FK_LANE_LOOP
   for (uint32_t lane = 0; lane < warpSize; ++lane)
-    result[lane] = (c >> lane) & 1 ? a[lane] : b[lane];
+    // By masks: a choice between two places is no vector code.
+    result[lane] = static_cast<T>(
+        b[lane] ^ ((a[lane] ^ b[lane]) & -static_cast<T>((c >> lane) & 1)));
   uint32_t undefinedA = warp.getUndefined(inst.a),
            undefinedB = warp.getUndefined(inst.b),
            undefinedC = warp.getUndefined(inst.c);

@@ -17,6 +17,7 @@
 #include "runtime/emulator/FloatMath.h"
 #include "runtime/emulator/Warp.h"
 
+#include <bit>
 #include <type_traits>
 
 /// Before a loop over lanes: it is to become vector code. Left alone, the
@@ -38,9 +39,26 @@ FK_LANE inline void blend(T *to, const T *from, uint32_t active) {
       to[lane] = from[lane];
     return;
   }
-  FK_LANE_LOOP
-  for (uint32_t lane = 0; lane < warpSize; ++lane)
-    to[lane] = (active >> lane) & 1 ? from[lane] : to[lane];
+  if constexpr (sizeof(T) > 8) {
+    for (uint32_t lane = 0; lane < warpSize; ++lane)
+      if ((active >> lane) & 1)
+        to[lane] = from[lane];
+  } else {
+    // By masks: a choice between two places is no vector code.
+    using Word = std::conditional_t<
+        sizeof(T) == 8, uint64_t,
+        std::conditional_t<
+            sizeof(T) == 4, uint32_t,
+            std::conditional_t<sizeof(T) == 2, uint16_t, uint8_t>>>;
+    FK_LANE_LOOP
+    for (uint32_t lane = 0; lane < warpSize; ++lane) {
+      auto mask = static_cast<Word>(-static_cast<Word>((active >> lane) & 1));
+      Word old = std::bit_cast<Word>(to[lane]);
+      Word now = std::bit_cast<Word>(from[lane]);
+      to[lane] =
+          std::bit_cast<T>(static_cast<Word>(old ^ ((old ^ now) & mask)));
+    }
+  }
 }
 
 /// d = F()(a), F a type with an inline operator().
