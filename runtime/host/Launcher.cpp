@@ -41,6 +41,7 @@ std::string host::getImageFile(const std::string &candidateFile,
                                const std::string &image) {
   std::string file = std::filesystem::path(candidateFile).filename();
   // Behind the candidate's name stands the manifest's source, then defines.
+  std::string defines;
   std::string_view rest = image;
   if (size_t at = rest.find(file); at != std::string_view::npos)
     rest.remove_prefix(at + file.size());
@@ -49,9 +50,11 @@ std::string host::getImageFile(const std::string &candidateFile,
     std::string_view part = rest.substr(0, rest.find('/'));
     if (part.find('=') == std::string_view::npos)
       file = part;
+    else
+      defines += "." + std::string(part);
     rest.remove_prefix(part.size());
   }
-  return file.ends_with(".cu") ? file + ".ptx" : file;
+  return file.ends_with(".cu") ? file + defines + ".ptx" : file;
 }
 
 //===----------------------------------------------------------------------===//
@@ -204,7 +207,9 @@ public:
   const std::string &getFile() const override { return image->getFile(); }
 
   void launch(Stream &, void *workspace) override {
-    emulator::Report report = run(workspace, {});
+    emulator::Options options;
+    options.instructionBudget = uint64_t(1) << 32; // minutes, not hours
+    emulator::Report report = run(workspace, options);
     if (report.findings.empty())
       return;
     std::vector<std::string> lines;

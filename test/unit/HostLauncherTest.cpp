@@ -199,7 +199,7 @@ TEST(HostImage, MachineCodeNeedsAGpu) {
 TEST(HostImage, FilesAreNamedAsTheUserKnowsThem) {
   EXPECT_EQ(host::getImageFile("/a/b.ptx", "candidate.t:b.ptx"), "b.ptx");
   EXPECT_EQ(host::getImageFile("/a/b.cu", "candidate.t:b.cu/FK_HIDDEN=64"),
-            "b.cu.ptx");
+            "b.cu.FK_HIDDEN=64.ptx");
   EXPECT_EQ(host::getImageFile("/a/m.json", "candidate.t:m.json/two.cu"),
             "two.cu.ptx");
 }

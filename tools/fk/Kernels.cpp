@@ -8,7 +8,9 @@
 #include "dialects/FK/TaskTable.h"
 #include "fk/Candidate/Candidate.h"
 #include "fk/Codegen/Codegen.h"
+#include "runtime/host/Launcher.h"
 #include "runtime/support/Error.h"
+#include "runtime/support/Safetensors.h"
 #include "tools/fk/Commands.h"
 #include "tools/fk/Findings.h"
 
@@ -28,7 +30,7 @@ namespace {
 
 struct KernelsCommand {
   std::string candidate, target, device = "host", arch = "sm_90a";
-  std::string dtype = "auto";
+  std::string dtype = "auto", savePtx;
   std::vector<std::string> shapes;
   unsigned seed = 1;
   int schedules = 0;
@@ -97,6 +99,16 @@ LoadedCandidate load(const KernelsCommand &options, const Signature &signature,
     }
   target.dtype = DType::F32;
   return loadWithOperands(options.candidate, signature, target);
+}
+
+/// What was compiled, under the names that findings give.
+void savePtx(const std::filesystem::path &folder,
+             const LoadedCandidate &loaded) {
+  for (const auto &[name, image] : loaded.images)
+    if (image.kind == "ptx")
+      writeFileAtomically(folder / host::getImageFile(loaded.info.file, name),
+                          {reinterpret_cast<const char *>(image.bytes.data()),
+                           image.bytes.size()});
 }
 
 //===----------------------------------------------------------------------===//
@@ -221,6 +233,8 @@ KernelsReport test(const KernelsCommand &options, KernelsOptions run,
   run.instructionBudget = options.budget;
   CandidateTarget target;
   LoadedCandidate loaded = load(options, signature, run.shapes, target);
+  if (!options.savePtx.empty())
+    savePtx(options.savePtx, loaded);
   std::unique_ptr<Device> device = createDevice(options.device);
   if (run.schedules && device->getKind() != "host")
     throw Error({"interleavings are chosen in the emulator alone",
@@ -348,6 +362,8 @@ void addOptions(CLI::App &command, KernelsCommand &options) {
                   "Seeded interleavings to run besides; host only")
       ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
+  command.add_option("--save-ptx", options.savePtx,
+                     "Folder for the PTX that findings name");
   command
       .add_option("--budget", options.budget,
                   "Warp instructions of a launch that count as endless")

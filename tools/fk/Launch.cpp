@@ -28,7 +28,7 @@ namespace {
 struct LaunchCommand {
   std::string kernel, entry, grid = "1", block = "1", cluster, shared = "0";
   std::string inputs, outputs, args, device = "host", arch = "sm_90a";
-  std::string schedules = "0", seed = "1", budget;
+  std::string schedules = "0", seed = "1", budget, savePtx;
   bool asJson = false, quiet = false;
 };
 
@@ -49,6 +49,9 @@ void readImage(const LaunchCommand &options, SingleLaunch &launch) {
     launch.image = compileCuda(path, launch.image, options.arch, {});
     launch.file += ".ptx";
     launch.kind = "ptx";
+    if (!options.savePtx.empty())
+      writeFileAtomically(fs::path(options.savePtx) / launch.file,
+                          launch.image);
   }
 }
 
@@ -187,6 +190,8 @@ void tool::addLaunchCommand(CLI::App &app, Action &action) {
       ->capture_default_str();
   command->add_option("--arch", options->arch, "What a .cu is compiled for")
       ->capture_default_str();
+  command->add_option("--save-ptx", options->savePtx,
+                      "Folder for the PTX that a .cu is compiled to");
   command
       ->add_option("--schedules", options->schedules,
                    "Seeded interleavings to run besides; host only")

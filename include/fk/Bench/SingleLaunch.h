@@ -86,7 +86,7 @@ struct SingleLaunchOptions {
   /// Seeded interleavings that are run besides the deterministic one.
   int schedules = 0;
   uint64_t seed = 1; ///< of the first
-  uint64_t instructionBudget = emulator::Options().instructionBudget;
+  uint64_t instructionBudget = uint64_t(1) << 32;
 };
 
 /// Checks the launch against the image and runs it over `tensors` in the
