@@ -141,8 +141,8 @@ public:
       finding.kind = emulator::FindingKind::UninitializedMemory;
       finding.text = std::to_string(unwritten.count) + " of " +
                      std::to_string(extent.bytes) + " bytes of " + extent.name +
-                     " are never written, the first at " + extent.name + " + " +
-                     std::to_string(unwritten.first);
+                     " are left undefined, the first at " + extent.name +
+                     " + " + std::to_string(unwritten.first);
       findings.push_back(std::move(finding));
     }
     return findings;

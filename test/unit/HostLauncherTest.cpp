@@ -159,7 +159,7 @@ TEST_F(HostLauncher, WhatNobodyWroteIsFound) {
   auto kernel = bind({declare("first", {"result"})});
   const std::vector<std::string> lines = getFindings(*kernel);
   ASSERT_EQ(lines.size(), 1u);
-  EXPECT_NE(lines[0].find("28 of 32 bytes of result are never written, the "
+  EXPECT_NE(lines[0].find("28 of 32 bytes of result are left undefined, the "
                           "first at result + 4"),
             std::string::npos)
       << lines[0];

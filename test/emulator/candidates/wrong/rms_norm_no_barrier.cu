@@ -18,7 +18,7 @@ extern "C" __global__ void __launch_bounds__(64)
     const float x = __bfloat162float(input[row + i]);
     sum += x * x;
   }
-  __shared__ volatile float partial[2];
+  __shared__ float partial[2];
   for (int32_t offset = 16; offset > 0; offset /= 2)
     sum += __shfl_xor_sync(0xffffffffu, sum, offset);
   if (threadIdx.x % 32 == 0)

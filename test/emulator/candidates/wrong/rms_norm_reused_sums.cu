@@ -11,7 +11,7 @@ extern "C" __global__ void __launch_bounds__(64)
              const __nv_bfloat16 *__restrict__ input,
              const __nv_bfloat16 *__restrict__ weight, float epsilon,
              int32_t tokens, int32_t hidden) {
-  __shared__ volatile float partial[2];
+  __shared__ float partial[2];
   for (int32_t token = 0; token < tokens; ++token) {
     const int64_t row = static_cast<int64_t>(token) * hidden;
     float sum = 0;
