@@ -48,6 +48,8 @@ DTYPES = {np.dtype(np.float64): "F64", np.dtype(np.float32): "F32", np.dtype(np.
           np.dtype(np.uint64): "U64", np.dtype(np.uint32): "U32", np.dtype(np.uint16): "U16",
           np.dtype(np.uint8): "U8"}
 KINDS = {name: dtype for dtype, name in DTYPES.items()}
+# Readers of checkpoints know no wide unsigned types: the bits count.
+DTYPES.update({np.dtype(np.uint64): "I64", np.dtype(np.uint32): "I32", np.dtype(np.uint16): "I16"})
 
 
 def save(path, tensors):
