@@ -93,12 +93,12 @@ private:
   void checkDType() const {
     const std::vector<DType> &served = loaded.info.dtypes;
     if (std::find(served.begin(), served.end(), target.dtype) == served.end())
-      failCandidate(
-          "the candidate does not serve the op's element type", where,
-          std::string(getName(target.dtype)), listDTypes(served),
-          "name the file " + file.stem().stem().string() + "." +
-              std::string(getName(target.dtype)) + file.extension().string() +
-              ", or say \"dtypes\" in a manifest, if it does");
+      failCandidate("the candidate does not serve the op's element type", where,
+                    std::string(getName(target.dtype)), listDTypes(served),
+                    "name the file " + file.stem().stem().string() + "." +
+                        std::string(getName(target.dtype)) +
+                        file.extension().string() +
+                        ", or say \"dtypes\" in a manifest, if it does");
   }
 
   Declaration declare(const std::string &kind, const std::string &text) {

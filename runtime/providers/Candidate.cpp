@@ -5,7 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // A candidate, a user's or one that the compiler made, is device code with
-// declared launches: it is loaded and launched exactly as fk's own kernels are. On the host device its PTX is emulated.
+// declared launches: it is loaded and launched exactly as fk's own kernels are.
+// On the host device its PTX is emulated.
 //
 //===----------------------------------------------------------------------===//
 

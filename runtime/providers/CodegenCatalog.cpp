@@ -19,10 +19,10 @@ namespace fk {
 
 std::span<const KernelInfo> getCodegenCatalog() {
   static constexpr std::string_view tasks[] = {
-      "add",          "add_rms_norm", "embedding",   "gather_last_tokens",
-      "gelu",         "gelu_and_mul", "l2_norm",     "layer_norm",
-      "mul",          "qk_norm_rope", "rms_norm",    "rope",
-      "silu",         "silu_and_mul", "softmax",     "tanh"};
+      "add",  "add_rms_norm", "embedding", "gather_last_tokens",
+      "gelu", "gelu_and_mul", "l2_norm",   "layer_norm",
+      "mul",  "qk_norm_rope", "rms_norm",  "rope",
+      "silu", "silu_and_mul", "softmax",   "tanh"};
   static const std::vector<KernelInfo> rows = [] {
     std::vector<KernelInfo> all;
     for (std::string_view task : tasks)

@@ -24,9 +24,10 @@ struct CompileOptions {
   bool rotateResiduals = true;              ///< add_rms_norm across layers too
   bool keepLayers = true;                   ///< false: every layer is inlined
   std::vector<std::string> prefer; ///< providers whose kernels come first
-  /// Clusters of tasks as one generated kernel; only where codegen is preferred.
+  /// Clusters of tasks as one generated kernel; only where codegen is
+  /// preferred.
   bool growClusters = true;
-  bool reuseBuffers = true;                 ///< false: a slot for every buffer
+  bool reuseBuffers = true; ///< false: a slot for every buffer
 };
 
 /// Substitution, inlining, fusion, kernel selection, lowering, buffers, checks.
