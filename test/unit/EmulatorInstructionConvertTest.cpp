@@ -251,4 +251,23 @@ TEST(EmulatorInstructionError, Operands) {
   EXPECT_ERROR("selp.b32 %r, %a, %b, !%p;", "no negated predicate");
   EXPECT_ERROR("setp.lt.f16x2 %p, %a, %b;", "writes p|q");
   EXPECT_ERROR("cvt.u64.u32 %r, %a;", "narrower");
+  EXPECT_ERROR("mul.lo.u32 %r, %a, %w;", "'%w'");
+}
+
+TEST(EmulatorInstructionError, Kinds) {
+  EXPECT_ERROR(
+      "add.f32 %r, %a, 1;",
+      "an integer is no .f32, which 'add.f32' takes here: write it as 1.0");
+  EXPECT_ERROR("add.s32 %r, %a, 1.5;", "a number with a fraction is no .s32");
+  EXPECT_ERROR("fma.rn.f16x2 %r, %a, %a, 0;", "an integer is no .f16x2");
+  EXPECT_ERROR("selp.b32 %r, 1.5, 0, %p;", "is no .b32");
+  EXPECT_ERROR(".reg .f32 %f; mov.f32 %f, 0f00000000; add.s32 %r, %a, %f;",
+               "register '%f' is .f32, where 'add.s32' takes .s32");
+  EXPECT_ERROR(".reg .u32 %u; mov.u32 %u, 0; add.f32 %r, %a, %u;",
+               "register '%u' is .u32, where 'add.f32' takes .f32");
+  EXPECT_ERROR(".reg .f16 %f; mov.b16 %f, %h; add.bf16 %h, %h, %f;",
+               "register '%f' is .f16");
+  EXPECT_EQ(errorOf(".reg .f32 %f; and.b32 %f, %a, 0f80000000; "
+                    "add.f32 %r, %f, 0d3FF0000000000000;"),
+            "");
 }

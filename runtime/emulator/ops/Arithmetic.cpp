@@ -24,15 +24,96 @@ void Decoding::expectType(Type type,
   fail(why);
 }
 
+namespace {
+
+enum class Kind : uint8_t { Bits, Integer, Float, Predicate };
+
+Kind kindOf(Type type) {
+  switch (type) {
+  case Type::Pred:
+    return Kind::Predicate;
+  case Type::B8:
+  case Type::B16:
+  case Type::B32:
+  case Type::B64:
+  case Type::B128:
+    return Kind::Bits;
+  case Type::U8:
+  case Type::U16:
+  case Type::U32:
+  case Type::U64:
+  case Type::S8:
+  case Type::S16:
+  case Type::S32:
+  case Type::S64:
+  case Type::U16x2:
+  case Type::S16x2:
+    return Kind::Integer;
+  default:
+    return Kind::Float;
+  }
+}
+
+bool fitsRegister(Type reg, Type type) {
+  Kind a = kindOf(reg), b = kindOf(type);
+  return a == Kind::Bits || b == Kind::Bits ||
+         (a == b && (a != Kind::Float || reg == type));
+}
+
+bool fitsLiteral(const ptx::Operand &operand, Type type) {
+  if (operand.kind == ptx::Operand::Kind::Integer)
+    return kindOf(type) != Kind::Float;
+  if (kindOf(type) == Kind::Bits)
+    return ptx::getSizeInBytes(type) == (operand.isSingle ? 4 : 8);
+  return isFloat(type);
+}
+
+} // namespace
+
+void Decoding::expectKind(const ptx::Operand &operand, Type type) const {
+  using OperandKind = ptx::Operand::Kind;
+  if (type == Type::Pred)
+    return; // Decoder speaks of predicates.
+  std::string typeName = "." + std::string(ptx::getName(type));
+  if (operand.kind == OperandKind::Register) {
+    Type reg = decoder.getRegisterType(operand);
+    if (reg != Type::Pred && !fitsRegister(reg, type))
+      decoder.fail(operand.location, "register '" + operand.name + "' is ." +
+                                         std::string(ptx::getName(reg)) +
+                                         ", where '" + instruction.str() +
+                                         "' takes " + typeName);
+  }
+  bool isLiteral = operand.kind == OperandKind::Integer ||
+                   operand.kind == OperandKind::Float;
+  if (isLiteral && !fitsLiteral(operand, type))
+    decoder.fail(operand.location,
+                 (operand.kind == OperandKind::Integer
+                      ? "an integer is no "
+                      : "a number with a fraction is no ") +
+                     typeName + ", which '" + instruction.str() +
+                     "' takes here" +
+                     (isFloat(type) ? ": write it as 1.0" : ""));
+}
+
+Reg Decoding::source(const ptx::Operand &operand, Type type) const {
+  expectKind(operand, type);
+  return decoder.source(operand, type);
+}
+
+Reg Decoding::dest(const ptx::Operand &operand, Type type) const {
+  expectKind(operand, type);
+  return decoder.dest(operand,
+                      type == Type::Pred ? 0 : ptx::getSizeInBytes(type));
+}
+
 void Decoding::bind(Type result, std::initializer_list<Type> sources) const {
   decoder.expectOperands(instruction, 1 + sources.size());
-  inst.d = decoder.dest(operand(0),
-                        result == Type::Pred ? 0 : ptx::getSizeInBytes(result));
+  inst.d = dest(operand(0), result);
   Reg *regs[] = {&inst.a, &inst.b, &inst.c, &inst.e};
   size_t i = 0;
   for (Type type : sources) {
     *regs[i] = type == Type::Pred ? predicate(operand(1 + i))
-                                  : decoder.source(operand(1 + i), type);
+                                  : source(operand(1 + i), type);
     ++i;
   }
 }

@@ -228,6 +228,12 @@ struct Decoding {
   /// Fails unless `type` is one of `allowed`.
   void expectType(ptx::Type type,
                   std::initializer_list<ptx::Type> allowed) const;
+  /// An operand to read or write as `type`. Registers of one kind (integers, a
+  /// float type) are no operands of another; .b registers fit all, and a
+  /// literal is written as its type wants.
+  Reg source(const ptx::Operand &operand, ptx::Type type) const;
+  Reg dest(const ptx::Operand &operand, ptx::Type type) const;
+  void expectKind(const ptx::Operand &operand, ptx::Type type) const;
   /// Binds d, a, b, c, e to the operands, which must be as many.
   void bind(ptx::Type result, std::initializer_list<ptx::Type> sources) const;
   /// A predicate that is read, and whether it is negated.

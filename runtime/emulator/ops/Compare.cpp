@@ -326,8 +326,8 @@ bool takeLogic(const Decoding &decoding) {
 void bindSources(const Decoding &decoding, Type type, bool hasLogic) {
   Inst &inst = decoding.inst;
   decoding.decoder.expectOperands(decoding.instruction, hasLogic ? 4 : 3);
-  inst.a = decoding.decoder.source(decoding.operand(1), type);
-  inst.b = decoding.decoder.source(decoding.operand(2), type);
+  inst.a = decoding.source(decoding.operand(1), type);
+  inst.b = decoding.source(decoding.operand(2), type);
   if (!hasLogic)
     return;
   bool isNegated;
@@ -385,7 +385,7 @@ void decodeSet(Decoder &decoder, Modifiers &modifiers,
         to, {Type::U32, Type::S32, Type::F32, Type::F16, Type::BF16});
   bindSources(decoding, type, hasLogic);
   size_t bytes = ptx::getSizeInBytes(to);
-  inst.d = decoder.dest(decoding.operand(0), bytes);
+  inst.d = decoding.dest(decoding.operand(0), to);
   inst.flags[PairFlag] = isPair;
   inst.flags[WidthFlag] = static_cast<uint8_t>(bytes);
   switch (to) {

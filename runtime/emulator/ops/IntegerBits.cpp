@@ -136,9 +136,9 @@ void emulator::decodeLop3(Decoder &decoder, Modifiers &modifiers,
     decoder.fail(decoding.operand(4).location,
                  "the table of lop3 is 0 to 255, got " + std::to_string(table));
   inst.flags[0] = static_cast<uint8_t>(table);
-  inst.a = decoder.source(decoding.operand(1), Type::B32);
-  inst.b = decoder.source(decoding.operand(2), Type::B32);
-  inst.c = decoder.source(decoding.operand(3), Type::B32);
+  inst.a = decoding.source(decoding.operand(1), Type::B32);
+  inst.b = decoding.source(decoding.operand(2), Type::B32);
+  inst.c = decoding.source(decoding.operand(3), Type::B32);
   const ptx::Operand &to = decoding.operand(0);
   if (logic.empty()) {
     inst.d = decoder.dest(to, 4);
@@ -256,7 +256,7 @@ static void takeDotTypes(const Decoding &decoding) {
   decoding.expectType(b, {Type::U32, Type::S32});
   decoding.inst.flags[0] = a == Type::S32;
   decoding.inst.flags[1] = b == Type::S32;
-  decoding.bind(Type::B32, {Type::B32, Type::B32, Type::B32});
+  decoding.bind(Type::U32, {Type::U32, Type::U32, Type::U32});
 }
 
 void emulator::decodeDotProduct4(Decoder &decoder, Modifiers &modifiers,
