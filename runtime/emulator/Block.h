@@ -106,8 +106,9 @@ public:
 
   /// Lets barriers go that wait for nobody any more: called when lanes exit.
   void updateBarriers();
-  /// Completes the oldest pending copy. False: there is none.
-  bool stepAsync();
+  /// Completes the pending copy at `position` of the queue, the oldest where
+  /// there are fewer. False: there is none.
+  bool stepAsync(size_t position = 0);
 
 private:
   Grid *grid = nullptr;
@@ -126,21 +127,30 @@ public:
   bool isDone() const;
   /// Says who waits where.
   void reportDeadlock();
+  /// Completes the copies that are still under way when all threads have gone.
+  void finish();
 
   uint32_t getBlockCount() const { return blockCount; }
   Block &getBlock(uint32_t rank) { return blocks[rank]; }
 
   //--- barrier.cluster ------------------------------------------------------//
-  uint32_t clusterArrived = 0; ///< lanes
   uint32_t clusterPhase = 0;
   ClockVector clusterClock, clusterArriving;
   void updateClusterBarrier();
-  uint32_t countLive() const;
+
+  /// What a fence.proxy.async has made visible to asynchronous copies.
+  ClockVector proxied;
+
+  /// Completes one pending copy of any block. False: there is none.
+  bool stepAsync();
   uint64_t countLaneInstructions();
 
 private:
+  bool stepWaiting();
+
   std::vector<Block> blocks;
   uint32_t blockCount = 0;
+  uint64_t vainTurns = 0; ///< one after the other
 };
 
 /// "1,2,3"

@@ -86,6 +86,8 @@ void decodeClusterBarrier(Decoder &decoder, Modifiers &modifiers,
                           const ptx::Instruction &instruction, Inst &inst);
 void decodeRedAsync(Decoder &decoder, Modifiers &modifiers,
                     const ptx::Instruction &instruction, Inst &inst);
+void decodeStoreAsync(Decoder &decoder, Modifiers &modifiers,
+                      const ptx::Instruction &instruction, Inst &inst);
 
 /// For .sync instructions of a warp: waits until every lane of the mask in
 /// `mask` has come. Returns the lanes to execute for, or 0 where the fragment

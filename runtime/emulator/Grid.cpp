@@ -158,11 +158,12 @@ bool Block::isDone() const {
   return true;
 }
 
-bool Block::stepAsync() {
+bool Block::stepAsync(size_t position) {
   if (asyncOps.empty())
     return false;
-  AsyncOp op = std::move(asyncOps.front());
-  asyncOps.pop_front();
+  position = position < asyncOps.size() ? position : 0;
+  AsyncOp op = std::move(asyncOps[position]);
+  asyncOps.erase(asyncOps.begin() + static_cast<ptrdiff_t>(position));
   op.run();
   return true;
 }
@@ -181,9 +182,9 @@ void Unit::start(Grid &grid, uint64_t number) {
   blockCount = static_cast<uint32_t>(extent[0] * extent[1] * extent[2]);
   if (blocks.size() != blockCount)
     blocks = std::vector<Block>(blockCount);
-  clusterArrived = 0;
   clusterPhase = 0;
-  clusterClock = clusterArriving = {};
+  clusterClock = clusterArriving = proxied = {};
+  vainTurns = 0;
   for (uint32_t rank = 0; rank < blockCount; ++rank) {
     std::array<uint32_t, 3> index = {
         static_cast<uint32_t>(at[0] * extent[0] + rank % extent[0]),
@@ -202,26 +203,65 @@ bool Unit::isDone() const {
   return true;
 }
 
-uint32_t Unit::countLive() const {
-  uint32_t live = 0;
-  for (uint32_t rank = 0; rank < blockCount; ++rank) {
-    auto &block = const_cast<Block &>(blocks[rank]);
-    for (uint32_t w = 0; w < block.getWarpCount(); ++w)
-      live += std::popcount(block.getWarp(w).getLive());
-  }
-  return live;
-}
-
 void Unit::updateClusterBarrier() {
-  if (!clusterArrived || clusterArrived < countLive())
+  uint32_t arrived = 0, missing = 0;
+  for (uint32_t rank = 0; rank < blockCount; ++rank)
+    for (uint32_t w = 0; w < blocks[rank].getWarpCount(); ++w) {
+      const Warp &warp = blocks[rank].getWarp(w);
+      arrived |= warp.clusterArrived;
+      missing |= warp.getLive() & ~warp.clusterArrived;
+    }
+  if (!arrived || missing)
     return;
-  clusterArrived = 0;
   ++clusterPhase;
   clusterClock = std::move(clusterArriving);
   clusterArriving = {};
   for (uint32_t rank = 0; rank < blockCount; ++rank)
-    for (uint32_t w = 0; w < blocks[rank].getWarpCount(); ++w)
-      blocks[rank].getWarp(w).wake(FragmentState::Cluster, clusterPhase);
+    for (uint32_t w = 0; w < blocks[rank].getWarpCount(); ++w) {
+      Warp &warp = blocks[rank].getWarp(w);
+      warp.clusterArrived = 0;
+      bool isWaiting = false;
+      for (const Fragment &fragment : warp.getFragments())
+        isWaiting |= fragment.state == FragmentState::Cluster;
+      if (!isWaiting)
+        continue;
+      warp.sync.seen.join(clusterClock);
+      warp.wake(FragmentState::Cluster, 0);
+    }
+}
+
+bool Unit::stepAsync() {
+  for (uint32_t rank = 0; rank < blockCount; ++rank)
+    if (blocks[rank].stepAsync())
+      return true;
+  return false;
+}
+
+void Unit::finish() {
+  Grid &grid = blocks[0].getGrid();
+  while (!grid.isStopped() && stepAsync()) {
+  }
+  for (uint32_t rank = 0; rank < blockCount; ++rank)
+    for (uint32_t w = 0; w < blocks[rank].getWarpCount(); ++w) {
+      Warp &warp = blocks[rank].getWarp(w);
+      if (!warp.asyncGroups)
+        continue;
+      for (const auto &product : warp.asyncGroups->products.pending)
+        warp.report(FindingKind::InvalidOperation, *product.inst, product.lane,
+                    "the warp exits while this product is under way: no "
+                    "wgmma.wait_group waits for it");
+      for (uint32_t lane = 0; lane < warpSize; ++lane) {
+        auto &bulk = warp.asyncGroups->lanes[lane].bulk;
+        while (!bulk.pending.empty()) {
+          Warp::AsyncGroups::Bulk copy = bulk.take();
+          warp.report(FindingKind::InvalidOperation, *copy.inst, lane,
+                      "the thread exits while this copy may still read its "
+                      "block's shared memory: no cp.async.bulk.wait_group "
+                      "waits for it");
+          copy.run(copy.issuedAt);
+        }
+      }
+    }
 }
 
 uint64_t Unit::countLaneInstructions() {
@@ -244,6 +284,7 @@ bool Unit::turn(uint64_t quantum, uint64_t &random) {
   Grid &grid = blocks[0].getGrid();
   uint64_t done = 0;
   bool isSeeded = grid.options->scheduleSeed != 0;
+  bool isInVain = true;
   for (uint32_t rank = 0; rank < blockCount; ++rank) {
     Block &block = blocks[rank];
     uint32_t count = block.getWarpCount();
@@ -260,10 +301,15 @@ bool Unit::turn(uint64_t quantum, uint64_t &random) {
         }
         turn = 1 + nextRandom(random) % 64;
       }
-      done += warp.run(turn);
+      uint64_t ran = warp.run(turn);
+      done += ran;
+      isInVain &= warp.isPollingInVain(ran);
       if (grid.isStopped())
         return false;
     }
+    // Copies may also complete early, and in any order.
+    if (isSeeded && !block.asyncOps.empty() && nextRandom(random) % 4 == 0)
+      block.stepAsync(nextRandom(random) % block.asyncOps.size());
   }
   if (done) {
     if (!grid.spend(done)) {
@@ -285,13 +331,25 @@ bool Unit::turn(uint64_t quantum, uint64_t &random) {
           return false;
         }
     }
+    vainTurns = isInVain ? vainTurns + 1 : 0;
+    return !isInVain || stepWaiting();
+  }
+  vainTurns = 0;
+  return stepWaiting();
+}
+
+/// Nothing can run, or all that runs polls in vain: copies complete, then lanes
+/// at a join go on alone. False: none of this helps.
+bool Unit::stepWaiting() {
+  if (stepAsync()) {
+    vainTurns = 0;
     return true;
   }
-  // Nothing can run: copies complete, then lanes at a join go on alone.
-  for (uint32_t rank = 0; rank < blockCount; ++rank)
-    if (blocks[rank].stepAsync())
-      return true;
-  bool any = false;
+  // Polls are repeated for a while, in case they are bounded.
+  constexpr uint64_t joinPatience = 64, patience = 4096;
+  if (vainTurns && vainTurns != joinPatience)
+    return vainTurns < patience;
+  bool any = vainTurns != 0;
   for (uint32_t rank = 0; rank < blockCount; ++rank)
     for (uint32_t w = 0; w < blocks[rank].getWarpCount(); ++w)
       any |= blocks[rank].getWarp(w).releaseJoins();
@@ -306,7 +364,7 @@ void Unit::reportDeadlock() {
     for (uint32_t w = 0; w < blocks[rank].getWarpCount(); ++w) {
       Warp &warp = blocks[rank].getWarp(w);
       for (const Fragment &fragment : warp.getFragments()) {
-        if (!fragment.mask)
+        if (!fragment.mask || fragment.state == FragmentState::Ready)
           continue;
         std::string what = fragment.state == FragmentState::Barrier
                                ? "barrier " + std::to_string(fragment.waitsFor)
@@ -328,5 +386,26 @@ void Unit::reportDeadlock() {
                         " lanes of warp " + std::to_string(w) + " wait for " +
                         what + ", and nobody can come");
       }
+      if (warp.isDone() || !warp.poll.inst)
+        continue;
+      const Warp::Poll &poll = warp.poll;
+      auto found = poll.owner->mbarriers.find(poll.offset);
+      std::string state;
+      if (found != poll.owner->mbarriers.end()) {
+        const MBarrier &barrier = found->second;
+        state = ", whose phase " + std::to_string(barrier.phase) + " lacks " +
+                std::to_string(barrier.pending) + " of " +
+                std::to_string(barrier.expected) + " arrivals and " +
+                std::to_string(barrier.bytes) + " bytes of transactions";
+      }
+      Place place = {nullptr, nullptr, nullptr, &poll.owner->shared,
+                     poll.offset};
+      warp.report(
+          FindingKind::Deadlock, *poll.inst, std::countr_zero(poll.lanes),
+          std::to_string(std::popcount(poll.lanes)) + " lanes of warp " +
+              std::to_string(w) + " wait for the mbarrier at " +
+              describePlace(place, poll.offset, *grid.kernel) + state +
+              ", and nobody can come",
+          sharedBase + poll.offset);
     }
 }

@@ -65,6 +65,7 @@ struct Inst {
   bool hasGuard = false, isGuardNegated = false;
   Role role = Role::None;
   bool runsIdle = false; ///< also runs when the guard admits no lane
+  bool isAsync = false;  ///< what it accesses, it does not access as a thread
   std::array<uint8_t, 8> flags = {}; ///< the family's own
   uint32_t function = 0;             ///< Kernel::functions
   ptx::Location location;

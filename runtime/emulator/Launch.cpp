@@ -72,6 +72,7 @@ void runUnits(Grid &grid, std::atomic<uint64_t> &next, uint64_t count,
           break;
       }
       if (unit.isDone()) {
+        unit.finish();
         grid.laneInstructions += unit.countLaneInstructions();
         spare.push_back(std::move(resident[i]));
         resident.erase(resident.begin() + i--);

@@ -54,14 +54,16 @@ namespace {
 /// Whether an access at `epoch` comes before what a warp that has seen `seen`
 /// does now, in lane `lane` of warp `warp`.
 bool isBefore(Epoch epoch, const ClockVector &seen, uint32_t warp,
-              uint32_t lane) {
+              uint32_t lane, bool isAsync) {
   uint32_t other = epoch.thread() / 32;
   if (epoch.block() == (seen.block & 0x7ffff)) {
     uint32_t clock = seen.warps[other] & 0x1ffff;
     if (other != warp)
       return clock >= epoch.clock();
+    // A thread's own accesses are in order; those of a copy, only with what it
+    // did before the issue.
     if (epoch.thread() % 32 == lane && !epoch.isSeveral())
-      return true;
+      return !isAsync || epoch.clock() <= clock;
     return epoch.clock() < clock;
   }
   if (!seen.foreign)
@@ -70,7 +72,19 @@ bool isBefore(Epoch epoch, const ClockVector &seen, uint32_t warp,
   return found != seen.foreign->end() && found->second >= epoch.clock();
 }
 
-std::string describeThread(const Warp &warp, Epoch epoch) {
+} // namespace
+
+bool emulator::hasSeen(const ClockVector &seen, Epoch epoch) {
+  uint32_t warp = epoch.thread() / 32;
+  if (epoch.block() == (seen.block & 0x7ffff))
+    return (seen.warps[warp] & 0x1ffff) >= epoch.clock();
+  if (!seen.foreign)
+    return false;
+  auto found = seen.foreign->find(uint64_t(epoch.block()) * 32 + warp);
+  return found != seen.foreign->end() && found->second >= epoch.clock();
+}
+
+std::string emulator::describeThread(const Warp &warp, Epoch epoch) {
   const Kernel &kernel = warp.getKernel();
   std::string text = "thread " + std::to_string(epoch.thread());
   Block &block = const_cast<Warp &>(warp).getBlock();
@@ -82,8 +96,8 @@ std::string describeThread(const Warp &warp, Epoch epoch) {
   return text;
 }
 
-std::string describePlace(const Place &place, uint64_t offset,
-                          const Kernel &kernel) {
+std::string emulator::describePlace(const Place &place, uint64_t offset,
+                                    const Kernel &kernel) {
   if (place.region)
     return place.region->name + " + " + std::to_string(offset);
   for (const SharedVariable &variable : kernel.shared)
@@ -92,8 +106,6 @@ std::string describePlace(const Place &place, uint64_t offset,
              std::to_string(offset - variable.offset);
   return "shared memory + " + std::to_string(offset);
 }
-
-} // namespace
 
 //===----------------------------------------------------------------------===//
 // Regions
@@ -420,29 +432,34 @@ Place emulator::resolve(Warp &warp, const Inst &inst, uint32_t lane,
           region, nullptr, offset};
 }
 
+Record *emulator::getRecords(const Place &place) {
+  if (place.shared)
+    return place.shared->records ? place.shared->records.get() + place.offset
+                                 : nullptr;
+  if (!place.region || !place.region->options.isWritable)
+    return nullptr;
+  return place.region->getRecords(place.offset);
+}
+
 namespace {
 
 void recordEpoch(Warp &warp, const Inst &inst, uint32_t lane,
-                 const ClockVector &seen, uint32_t clockWarp,
+                 const ClockVector &seen, uint32_t stamp, bool isAsync,
                  const Place &place, uint32_t bytes, Access access,
                  bool isStrong, bool isSameValue) {
   Block &block = warp.getBlock();
   Grid &grid = block.getGrid();
   if (!grid.options->checkRaces)
     return;
-  Record *records;
-  if (place.shared) {
-    records = place.shared->records.get() + place.offset;
-  } else {
-    if (!place.region || !place.region->options.isWritable)
-      return;
-    records = place.region->getRecords(place.offset);
-  }
+  Record *records = getRecords(place);
+  if (!records)
+    return;
+  uint32_t clockWarp = warp.getIndex();
   uint32_t thread = warp.getIndex() * 32 + lane;
   uint32_t instIndex =
       static_cast<uint32_t>(&inst - warp.getKernel().code.data());
-  Epoch now = Epoch::make(block.getSerial(), thread, seen.warps[clockWarp],
-                          instIndex, isStrong);
+  Epoch now =
+      Epoch::make(block.getSerial(), thread, stamp, instIndex, isStrong);
   uint32_t firstSerial = 1, lastSerial = 0x7ffff;
   if (place.shared) {
     // A block's records outlive it; those of others mean nothing.
@@ -453,7 +470,7 @@ void recordEpoch(Warp &warp, const Inst &inst, uint32_t lane,
   auto conflicts = [&](Epoch epoch) {
     return epoch && epoch.block() >= firstSerial &&
            epoch.block() <= lastSerial && !(isStrong && epoch.isAtomic()) &&
-           !isBefore(epoch, seen, clockWarp, lane);
+           !isBefore(epoch, seen, clockWarp, lane, isAsync);
   };
   for (uint32_t i = 0; i < bytes; ++i) {
     Record &record = records[i];
@@ -525,17 +542,18 @@ void emulator::recordAccess(Warp &warp, const Inst &inst, uint32_t lane,
                             bool isStrong, bool isSameValue) {
   if (!place.shared && !place.region)
     return; // Local memory and parameters are a thread's own.
-  recordEpoch(warp, inst, lane, warp.sync.seen, warp.sync.warp, place, bytes,
-              access, isStrong || access == Access::Atomic, isSameValue);
+  recordEpoch(warp, inst, lane, warp.sync.seen, warp.sync.now(), false, place,
+              bytes, access, isStrong || access == Access::Atomic, isSameValue);
 }
 
 void emulator::recordAsyncAccess(Warp &warp, const Inst &inst, uint32_t lane,
-                                 const ClockVector &clock, const Place &place,
-                                 uint32_t bytes, Access access) {
+                                 const ClockVector &clock, uint32_t stamp,
+                                 const Place &place, uint32_t bytes,
+                                 Access access, bool isStrong) {
   if (!place.shared && !place.region)
     return;
-  recordEpoch(warp, inst, lane, clock, warp.getIndex(), place, bytes, access,
-              false, false);
+  recordEpoch(warp, inst, lane, clock, stamp, true, place, bytes, access,
+              isStrong || access == Access::Atomic, false);
 }
 
 uint16_t emulator::loadBytes(const Place &place, void *to, uint32_t bytes) {

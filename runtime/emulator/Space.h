@@ -171,11 +171,25 @@ void recordAccess(Warp &warp, const Inst &inst, uint32_t lane,
                   const Place &place, uint32_t bytes, Access access,
                   bool isStrong, bool isSameValue = false);
 
-/// As recordAccess, for a copy done on behalf of a thread whose clock then was
-/// `clock`.
+/// As recordAccess, for a copy done on behalf of a thread that knew `clock` when
+/// it issued it, and which has happened for whoever has seen that thread's warp
+/// at `stamp`. Accesses of the thread itself after the issue race with it.
 void recordAsyncAccess(Warp &warp, const Inst &inst, uint32_t lane,
-                       const ClockVector &clock, const Place &place,
-                       uint32_t bytes, Access access);
+                       const ClockVector &clock, uint32_t stamp,
+                       const Place &place, uint32_t bytes, Access access,
+                       bool isStrong = false);
+
+/// The records of `place`; nullptr where none are kept.
+Record *getRecords(const Place &place);
+/// Whether a byte's `epoch` is one of `seen`'s block or of another that it has
+/// seen, at that clock or later.
+bool hasSeen(const ClockVector &seen, Epoch epoch);
+
+/// "input + 12", "shared variable x + 4"
+std::string describePlace(const Place &place, uint64_t offset,
+                          const Kernel &kernel);
+/// "thread 5 at line 12"
+std::string describeThread(const Warp &warp, Epoch epoch);
 
 /// Reads `bytes` bytes; undefined ones set their bit in the result.
 uint16_t loadBytes(const Place &place, void *to, uint32_t bytes);

@@ -43,6 +43,8 @@ void Warp::start(Block &inBlock, const Kernel &inKernel, uint32_t inIndex,
   laneInstructions = 0;
   undefinedOrigin.clear();
   asyncGroups.reset();
+  poll = {};
+  clusterArrived = clusterOwed = 0;
   sync = Clock();
   sync.warp = index;
   sync.seen.block = block->getSerial();
@@ -238,6 +240,14 @@ bool Warp::selectFragment() {
       return true;
     }
   return false;
+}
+
+bool Warp::isPollingInVain(uint64_t done) {
+  // A loop around a poll is short; whoever executes more does something else.
+  constexpr uint64_t longestLoop = 64;
+  poll.instructions = poll.isFresh ? 0 : poll.instructions + done;
+  poll.isFresh = false;
+  return poll.inst && poll.instructions <= longestLoop;
 }
 
 bool Warp::isReady() const {

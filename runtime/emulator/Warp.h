@@ -170,6 +170,25 @@ public:
   //--- Happens-before (Space.h) -------------------------------------------//
   Clock sync;
 
+  /// Polls of an mbarrier that were in vain so far.
+  struct Poll {
+    const Inst *inst = nullptr; ///< nullptr: it does not poll
+    uint32_t lanes = 0;
+    Block *owner = nullptr; ///< of the mbarrier
+    uint32_t offset = 0;    ///< of it in the owner's shared memory
+    uint64_t count = 0;
+    uint64_t instructions = 0; ///< executed since
+    bool isFresh = false;      ///< this turn
+  };
+  Poll poll;
+  /// After a turn of `done` instructions: whether the warp does nothing but
+  /// poll in vain.
+  bool isPollingInVain(uint64_t done);
+
+  //--- barrier.cluster ------------------------------------------------------//
+  uint32_t clusterArrived = 0; ///< lanes, in the phase under way
+  uint32_t clusterOwed = 0;    ///< lanes that arrived and have not waited
+
   //--- Asynchronous copies of one thread: cp.async groups -------------------//
   struct AsyncGroups;
   std::unique_ptr<AsyncGroups> asyncGroups;

@@ -23,6 +23,23 @@ enum Order : uint8_t {
   OrderAcqRel,
 };
 
+/// What an atomic or a reduction does with the value in memory.
+enum class AtomicOp : uint8_t {
+  Add,
+  Min,
+  Max,
+  And,
+  Or,
+  Xor,
+  Exchange,
+  Compare,
+  Increment,
+  Decrement,
+};
+/// One element's new value; neither Exchange nor Compare. ops/Atomic.cpp.
+void applyAtomic(ptx::Type type, AtomicOp op, const std::byte *old,
+                 const std::byte *operand, std::byte *to);
+
 /// Takes .weak, .volatile, .relaxed.<scope>, .acquire, .release, .acq_rel,
 /// .mmio; `fallback` where there is none.
 Order takeOrder(Modifiers &modifiers, Order fallback);

@@ -22,18 +22,7 @@ using ptx::Type;
 
 namespace {
 
-enum class Op : uint8_t {
-  Add,
-  Min,
-  Max,
-  And,
-  Or,
-  Xor,
-  Exchange,
-  Compare,
-  Increment,
-  Decrement,
-};
+using Op = AtomicOp;
 
 // Inst::flags of atom and red.
 enum {
@@ -334,5 +323,10 @@ void decodeRed(Decoder &decoder, Modifiers &modifiers,
 constexpr OpEntry table[] = {{"atom", decodeAtom}, {"red", decodeRed}};
 
 } // namespace
+
+void emulator::applyAtomic(Type type, AtomicOp op, const std::byte *old,
+                           const std::byte *operand, std::byte *to) {
+  apply(type, op, /*flush=*/false, old, operand, nullptr, to);
+}
 
 std::span<const OpEntry> emulator::getAtomicOps() { return table; }

@@ -450,6 +450,8 @@ void decodeLoad(Decoder &decoder, Modifiers &modifiers,
 
 void decodeStore(Decoder &decoder, Modifiers &modifiers,
                  const ptx::Instruction &instruction, Inst &inst) {
+  if (modifiers.take("async"))
+    return decodeStoreAsync(decoder, modifiers, instruction, inst);
   AccessText text = takeAccess(decoder, modifiers, instruction, inst);
   decoder.expectOperands(instruction, 2, 2 + text.hints);
   const ptx::Operand &from = instruction.operands[1];
