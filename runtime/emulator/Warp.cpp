@@ -401,6 +401,17 @@ void Warp::splitOff(uint32_t lanes) {
   current.mask = lanes;
 }
 
+void Warp::splitRepeat(uint32_t lanes) {
+  if (joinPc != current.pc || joins[current.join].frame != current.frame)
+    current.join = createJoin(current.pc, current.mask);
+  joinPc = current.pc;
+  Fragment again = current;
+  again.mask = lanes;
+  --again.pc;
+  fragments.push_back(again);
+  current.mask &= ~lanes;
+}
+
 uint32_t Warp::meet(const Inst &inst, uint32_t active, uint32_t mask,
                     bool isBarrier) {
   mask &= live;

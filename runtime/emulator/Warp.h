@@ -158,6 +158,9 @@ public:
   /// Lanes of the current fragment but not of `lanes` stay behind, to go on
   /// when the others come to the next instruction.
   void splitOff(uint32_t lanes);
+  /// `lanes` of the current fragment execute this instruction again, on their
+  /// own; all meet at the next one.
+  void splitRepeat(uint32_t lanes);
   /// `active` lanes have come to where all lanes of `mask` meet. Returns the
   /// lanes that are here when all are, else makes these wait and returns 0.
   uint32_t meet(const Inst &inst, uint32_t active, uint32_t mask,

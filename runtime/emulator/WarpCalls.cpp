@@ -143,7 +143,8 @@ void Warp::call(const Inst &inst, uint32_t active, uint32_t callee) {
   // The lanes meet again behind the call, whatever they do inside.
   uint32_t returnPc = current.pc;
   uint32_t rest = current.mask & ~active;
-  if (rest || joinPc != returnPc)
+  if (rest || joinPc != returnPc ||
+      joins[current.join].frame != current.frame)
     current.join = createJoin(returnPc, current.mask);
   if (rest)
     joins[current.join].arrived |= rest;

@@ -92,7 +92,7 @@ void callIndirect(Warp &warp, const Inst &inst, uint32_t active) {
     return;
   }
   if (active & ~same)
-    warp.repeat(); // The others call theirs when these are back.
+    warp.splitRepeat(active & ~same);
   warp.call(inst, same, found->second);
 }
 
