@@ -60,6 +60,10 @@ public:
   }
 
   const emulator::Report &getReport() const { return report; }
+  /// Where a kernel finds the buffer.
+  uint64_t getAddress(const std::string &name) const {
+    return addresses.at(name);
+  }
   /// One a line; empty where there are none.
   std::string getFindings() const {
     std::string text;
@@ -79,13 +83,16 @@ private:
            emulator::Memory::RegionOptions options) {
     auto [it, isNew] = buffers.emplace(name, std::move(bytes));
     EXPECT_TRUE(isNew) << name;
-    addScalar(
-        memory.addRegion(name, it->second.data(), it->second.size(), options));
+    uint64_t address =
+        memory.addRegion(name, it->second.data(), it->second.size(), options);
+    addresses[name] = address;
+    addScalar(address);
   }
 
   std::shared_ptr<const emulator::Module> module;
   emulator::Memory memory;
   std::map<std::string, std::vector<std::byte>> buffers;
+  std::map<std::string, uint64_t> addresses;
   std::vector<std::vector<std::byte>> args;
   emulator::Report report;
 };

@@ -490,8 +490,10 @@ void emulator::decodeAsyncCopy(Decoder &decoder, Modifiers &modifiers,
   using Kind = ptx::Operand::Kind;
   std::span<const ptx::Operand> operands = instruction.operands;
   std::string_view level = modifiers.takeOneOf({"ca", "cg"});
-  bool isShared = !modifiers.takeOneOf({"shared", "shared::cta"}).empty();
-  if (level.empty() || !isShared || !modifiers.take("global"))
+  std::string_view space =
+      modifiers.takeOneOf({"shared", "shared::cta", "global"});
+  if (level.empty() || space.empty() || space == "global" ||
+      !modifiers.take("global"))
     decoder.failUnsupported(instruction,
                             "it wants .ca or .cg, .shared and .global");
   size_t hints = takeCacheHints(modifiers);
