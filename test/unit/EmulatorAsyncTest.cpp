@@ -4,83 +4,18 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "test/unit/EmulatorFixture.h"
-
-#include <numeric>
+#include "test/unit/EmulatorAsyncFixture.h"
 
 using namespace fk;
 using namespace fk::emulator;
 using fk::test::EmulatorRun;
+using fk::test::expectFinding;
 
 namespace {
 
-/// The thread's number in %r1; out + 4 * it in %rd2, in + 4 * it in %rd4 (the
-/// arrays in %rd1 and %rd3); `data` and `bars` in shared memory.
-const char *const prologue = R"(
-{
-  .reg .pred %p<10>, p, q;
-  .reg .b16 %h<10>;
-  .reg .b32 %r<40>;
-  .reg .f32 %f<10>;
-  .reg .b64 %rd<20>;
-  .shared .align 128 .b8 data[2048];
-  .shared .align 8 .b64 bars[4];
-  ld.param.u64 %rd1, [out];
-  cvta.to.global.u64 %rd1, %rd1;
-  ld.param.u64 %rd3, [in];
-  cvta.to.global.u64 %rd3, %rd3;
-  mov.u32 %r1, %tid.x;
-  mul.wide.u32 %rd5, %r1, 4;
-  add.u64 %rd2, %rd1, %rd5;
-  add.u64 %rd4, %rd3, %rd5;
-  mov.u32 %r2, data;
-  shl.b32 %r3, %r1, 2;
-  add.u32 %r3, %r2, %r3;
-)";
-
-std::vector<uint32_t> iota(size_t n) {
-  std::vector<uint32_t> values(n);
-  std::iota(values.begin(), values.end(), 1u);
-  return values;
+EmulatorRun runBody(const std::string &body, uint32_t threads) {
+  return test::runAsync(body, {.threads = threads});
 }
-
-/// Runs `body` as kernel f(u32 *out, const u32 *in): `out` has a word a thread,
-/// `in` is 1, 2, ... 512.
-EmulatorRun runBody(const std::string &body, uint32_t threads,
-                    Options options = {}, uint32_t blocks = 1,
-                    bool isCluster = false) {
-  EmulatorRun run(test::getPtxHeader() +
-                  ".visible .entry f(.param .u64 out, .param .u64 in)" +
-                  prologue + body + "\n  ret;\n}\n");
-  run.addOutput("out", size_t(threads) * blocks * 4);
-  run.addInput("in", iota(512));
-  run.launch("f", {blocks, 1, 1}, {threads, 1, 1}, options, 0,
-             {isCluster ? blocks : 1, 1, 1});
-  return run;
-}
-
-std::string loadError(const std::string &instruction) {
-  try {
-    Module::load(test::getPtxHeader() +
-                     ".visible .entry f(.param .u64 out, .param .u64 in)" +
-                     prologue + instruction + "\n  ret;\n}\n",
-                 "test.ptx");
-  } catch (const ptx::PtxError &error) {
-    return error.getLines().at(0);
-  }
-  return "";
-}
-
-void expectFinding(const EmulatorRun &run, FindingKind kind,
-                   const std::string &text) {
-  for (const Finding &finding : run.getReport().findings)
-    if (finding.kind == kind && finding.text.find(text) != std::string::npos)
-      return;
-  ADD_FAILURE() << "no " << getName(kind) << " with '" << text << "' among:\n"
-                << run.getFindings();
-}
-
-#define EXPECT_CLEAN(run) EXPECT_EQ((run).getFindings(), "")
 
 //===----------------------------------------------------------------------===//
 // cp.async
@@ -474,30 +409,33 @@ OTHERS:
 //===----------------------------------------------------------------------===//
 
 TEST(EmulatorAsync, RefusesWhatItDoesNotKnow) {
-  EXPECT_EQ(loadError("cp.async.ca.shared.global [%r3], [%rd4], 12;"),
-            "test.ptx:24:42: error: cp.async.ca copies 4, 8 or 16 bytes");
-  EXPECT_EQ(loadError("cp.async.cg.shared.global [%r3], [%rd4], 8;"),
-            "test.ptx:24:42: error: cp.async.cg copies 16 bytes");
-  EXPECT_EQ(loadError("cp.async.ca.global.shared [%rd4], [%r3], 4;")
-                .find("test.ptx:24:1: error: "),
+  EXPECT_EQ(test::getLoadError("cp.async.ca.shared.global [%r3], [%rd4], 12;"),
+            "test.ptx:25:42: error: cp.async.ca copies 4, 8 or 16 bytes");
+  EXPECT_EQ(test::getLoadError("cp.async.cg.shared.global [%r3], [%rd4], 8;"),
+            "test.ptx:25:42: error: cp.async.cg copies 16 bytes");
+  EXPECT_EQ(test::getLoadError("cp.async.ca.global.shared [%rd4], [%r3], 4;")
+                .find("test.ptx:25:1: error: "),
             0u);
-  EXPECT_NE(loadError("mbarrier.arrive.acquire.cta.shared.b64 %rd6, [bars];")
-                .find("that order here"),
-            std::string::npos);
-  EXPECT_NE(loadError("mbarrier.arrive.shared::cluster.b64 %rd6, [%r3];")
-                .find("gives no state"),
-            std::string::npos);
-  EXPECT_NE(loadError("mbarrier.try_wait.parity.shared.b32 p, [bars], 0;")
-                .find("it wants .b64"),
-            std::string::npos);
-  EXPECT_NE(loadError("fence.acq_rel;").find("names no scope"),
-            std::string::npos);
-  EXPECT_NE(loadError("fence.proxy.texture;").find("that proxy"),
-            std::string::npos);
   EXPECT_NE(
-      loadError("clusterlaunchcontrol.try_cancel.async.b128 [%r3], [%r3];")
-          .find("sm_100"),
+      test::getLoadError("mbarrier.arrive.acquire.cta.shared.b64 %rd6, [bars];")
+          .find("that order here"),
       std::string::npos);
+  EXPECT_NE(
+      test::getLoadError("mbarrier.arrive.shared::cluster.b64 %rd6, [%r3];")
+          .find("gives no state"),
+      std::string::npos);
+  EXPECT_NE(
+      test::getLoadError("mbarrier.try_wait.parity.shared.b32 p, [bars], 0;")
+          .find("it wants .b64"),
+      std::string::npos);
+  EXPECT_NE(test::getLoadError("fence.acq_rel;").find("names no scope"),
+            std::string::npos);
+  EXPECT_NE(test::getLoadError("fence.proxy.texture;").find("that proxy"),
+            std::string::npos);
+  EXPECT_NE(test::getLoadError(
+                "clusterlaunchcontrol.try_cancel.async.b128 [%r3], [%r3];")
+                .find("sm_100"),
+            std::string::npos);
 }
 
 } // namespace
