@@ -1,5 +1,4 @@
-//===- Budget.h - How far a right result may be from the reference *- C++
-//-*-===//
+//===- Budget.h - How far a result may be off -------------------*- C++ -*-===//
 //
 // Part of fk, under the Apache License v2.0. See LICENSE.
 //
@@ -19,24 +18,25 @@
 //   task            relative  absolute      scale
 //   embedding       R, or 0 where scale is 1
 //   linear (all)    R         U g(in)       sum |x w| + |b|
-//   rms_norm        2 R       U g(hidden)   |y|            x * rstd may be
-//   rounded add_rms_norm    3 R       U g(hidden)   terms of y     and the sum
-//   before it
+//   rms_norm        2 R       U g(hidden)   |y|; x * rstd may be rounded
+//   add_rms_norm    3 R       U g(hidden)   terms of y; and the sum before it
 //     residual_out  R         U             |x| + |residual|
-//   layer_norm      R         U g(hidden)   (|x - mean| * E[x^2] / (var + eps)
-//   +
-//                                           |x| + |mean|) rstd |w| + |b|
+//   layer_norm      R         U g(hidden)   |x - mean| rstd |w| E[x^2] / (var +
+//                                           eps) + (|x| + |mean|) rstd |w| +
+//                                           |b|
 //   l2_norm         R         U g(columns)  |y|
 //   silu, tanh      R         4 U           |y| (1 + |x| / 4), |y|
 //   gelu            R         4 U           |x|
 //   add, mul        R         U             |a| + |b|, |y|
 //   softmax         R         U g(columns)  y (1 + |x - max|)
-//   silu_and_mul    2 R       4 U           as silu, |up|     silu may be
-//   rounded gelu_and_mul    2 R       4 U           as gelu, |up|     gelu may
-//   be rounded rope            R         U             |x0 cos| + |x1 sin|
+//   silu_and_mul    2 R       4 U           as silu, |up|; silu may be rounded
+//   gelu_and_mul    2 R       4 U           as gelu, |up|; gelu may be rounded
+//   rope            R         U             |x0 cos| + |x1 sin|
 //   qk_norm_rope    R         2 R + U g(d)  |x0 cos| + |x1 sin| of the normed
-//   head attention       R         R + U g(n)    sum p |v|, more where logits
-//   are large pool (mean)     R         U g(tokens)   mean |x|
+//   attention       R         R + U g(n)    sum (p + h) |v|, more where logits
+//                                           are large; p may be rounded to T,
+//                                           h is for p below T's normals
+//   pool (mean)     R         U g(tokens)   mean |x|
 //   gather_last_tokens, pool (first), kv_cache_write: exact
 //
 // `tiny` is half the smallest value of f16, and the smallest normal of bf16 and

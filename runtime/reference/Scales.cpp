@@ -229,8 +229,9 @@ private:
               axis("kv_heads"));
   }
 
-  /// sum p |v|; times more where the error of a logit, which is that of a
-  /// product of head_dim terms, moves p by more than the budget's own share.
+  /// sum (p + h) |v|, h for weights too small for T's precision; times more
+  /// where the error of a logit, which is that of a product of head_dim terms,
+  /// moves p by more than the budget's own share.
   template <typename Keys>
   void attentionRow(double *to, const T *query, const Keys &keys,
                     KeyRange range, int64_t kvHead, const T *sink) {
@@ -252,11 +253,15 @@ private:
     double total = sink ? std::exp(double(widen(*sink)) - largest) : 0;
     for (double &logit : logits)
       total += logit = std::exp(logit - largest);
+    ErrorBudget budget = getErrorBudget(launch, "result");
+    double share = budget.absolute;
+    // A weight rounded to T is off by its roundoff, and below the smallest
+    // normal (f16: 2^-14) by half the smallest step.
+    double step = budget.tiny / share;
     for (int64_t s = range.begin; s < range.end; ++s)
       for (int64_t d = 0; d < headDim; ++d)
-        to[d] += logits[s - range.begin] / total *
+        to[d] += (logits[s - range.begin] + step) / total *
                  std::abs(double(widen(keys.getValue(s, kvHead)[d])));
-    double share = getErrorBudget(launch, "result").absolute;
     double more =
         1 + 8 * floatRoundoff * getGrowth(double(headDim)) * terms / share;
     for (int64_t d = 0; d < headDim; ++d)
