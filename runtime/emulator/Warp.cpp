@@ -246,8 +246,9 @@ bool Warp::isPollingInVain(uint64_t done) {
   // A loop around a poll is short; whoever executes more does something else.
   constexpr uint64_t longestLoop = 64;
   poll.instructions = poll.isFresh ? 0 : poll.instructions + done;
-  poll.isFresh = false;
-  return poll.inst && poll.instructions <= longestLoop;
+  bool waitsForOthers = poll.readsGlobal;
+  poll.isFresh = poll.readsGlobal = false;
+  return poll.inst && poll.instructions <= longestLoop && !waitsForOthers;
 }
 
 bool Warp::isReady() const {

@@ -182,6 +182,7 @@ public:
     uint64_t count = 0;
     uint64_t instructions = 0; ///< executed since
     bool isFresh = false;      ///< this turn
+    bool readsGlobal = false;  ///< in this turn, what other blocks may write
   };
   Poll poll;
   /// After a turn of `done` instructions: whether the warp does nothing but

@@ -385,6 +385,31 @@ WAIT:
                 "phase 0 lacks 1 of 64 arrivals and 0 bytes");
 }
 
+TEST(EmulatorMBarrier, WaitsForAnotherBlockBesides) {
+  // Block 0 looks at an mbarrier and at a flag that block 1 sets: its polls in
+  // vain are no deadlock.
+  EmulatorRun run = test::runAsync(R"(
+  mbarrier.init.shared.b64 [bars], 1;
+  mov.u32 %r6, %ctaid.x;
+  setp.eq.u32 p, %r6, 1;
+  @p bra SET;
+LOOK:
+  mbarrier.test_wait.parity.shared.b64 q, [bars], 0;
+  @q bra DONE;
+  ld.acquire.gpu.global.u32 %r7, [%rd1];
+  setp.ne.u32 q, %r7, 9;
+  @q bra LOOK;
+  bra DONE;
+SET:
+  st.release.gpu.global.u32 [%rd1], 9;
+DONE:
+)",
+                                   {.threads = 1, .blocks = 2});
+  for (const Finding &finding : run.getReport().findings)
+    EXPECT_NE(finding.kind, FindingKind::Deadlock) << run.getFindings();
+  EXPECT_EQ(run.get<uint32_t>("out")[0], 9u);
+}
+
 TEST(EmulatorMBarrier, LetsLanesOfAJoinArriveForOneThatPolls) {
   // Lane 0 polls for arrivals of the lanes that wait for it at the join.
   EmulatorRun run = runBody(R"(

@@ -22,22 +22,24 @@ inline std::string getPtxHeader() {
   return ".version 8.4\n.target sm_90a\n.address_size 64\n";
 }
 
-/// A module, its buffers and what a launch found. Buffers are passed in the
-/// order they are added.
+/// A module, its buffers and what a launch found. Buffers that are parameters
+/// are passed in the order they are added.
 class EmulatorRun {
 public:
   explicit EmulatorRun(const std::string &text)
       : module(emulator::Module::load(text, "test.ptx")) {}
 
-  void addOutput(const std::string &name, size_t bytes) {
+  void addOutput(const std::string &name, size_t bytes,
+                 bool isParameter = true) {
     add(name, std::vector<std::byte>(bytes, std::byte(0xee)),
-        {.isInitialized = false});
+        {.isInitialized = false}, isParameter);
   }
   template <class T>
-  void addInput(const std::string &name, const std::vector<T> &values) {
+  void addInput(const std::string &name, const std::vector<T> &values,
+                bool isParameter = true) {
     std::vector<std::byte> bytes(values.size() * sizeof(T));
     std::memcpy(bytes.data(), values.data(), bytes.size());
-    add(name, std::move(bytes), {.isWritable = false});
+    add(name, std::move(bytes), {.isWritable = false}, isParameter);
   }
   template <class T> void addScalar(T value) {
     std::vector<std::byte> bytes(sizeof value);
@@ -80,13 +82,14 @@ public:
 
 private:
   void add(const std::string &name, std::vector<std::byte> bytes,
-           emulator::Memory::RegionOptions options) {
+           emulator::Memory::RegionOptions options, bool isParameter) {
     auto [it, isNew] = buffers.emplace(name, std::move(bytes));
     EXPECT_TRUE(isNew) << name;
     uint64_t address =
         memory.addRegion(name, it->second.data(), it->second.size(), options);
     addresses[name] = address;
-    addScalar(address);
+    if (isParameter)
+      addScalar(address);
   }
 
   std::shared_ptr<const emulator::Module> module;

@@ -115,6 +115,7 @@ void emulator::synchronize(Warp &warp, ptx::StateSpace space, uint64_t address,
     word = &owner->sharedSync[static_cast<uint32_t>(
         address & ((1u << sharedRankShift) - 4))];
   } else if (space == StateSpace::Global) {
+    warp.poll.readsGlobal |= isRead;
     word = &block.getGrid().globalSync[address & ~uint64_t(3)];
   } else {
     return;

@@ -45,8 +45,7 @@ void decodeGetRank(Decoder &decoder, Modifiers &modifiers,
 void decodeIsSpace(Decoder &decoder, Modifiers &modifiers,
                    const ptx::Instruction &instruction, Inst &inst);
 
-/// Takes the operation and type of a reduction, and says whether there is such
-/// a one. `isAddOnly`: what follows is left to the caller.
+/// Takes the operation of a reduction. False: there is none.
 bool takeReduction(Modifiers &modifiers, AtomicOp &op);
 
 //===----------------------------------------------------------------------===//
