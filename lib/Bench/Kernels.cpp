@@ -13,6 +13,7 @@
 #include "runtime/support/Error.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <set>
 
@@ -53,6 +54,17 @@ double KernelCase::getWorstFraction() const {
 //===----------------------------------------------------------------------===//
 
 namespace {
+
+std::string getDigest(const TensorRef &tensor) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  auto *bytes = static_cast<const uint8_t *>(tensor.data);
+  for (int64_t i = 0, end = tensor.getSizeInBytes(); i < end; ++i)
+    hash = (hash ^ bytes[i]) * 0x100000001b3u;
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx",
+                static_cast<unsigned long long>(hash));
+  return text;
+}
 
 using Status = KernelCase::Status;
 
@@ -203,6 +215,7 @@ private:
         check.index.insert(check.index.begin(), rest % tensor.shape[d]);
         rest /= tensor.shape[d];
       }
+      check.digest = getDigest(tensor);
       if (!result.passed && !tensor.isState &&
           guarded.isPoison(tensor, result.worst))
         one.problems.push_back("it was never written");

@@ -63,7 +63,8 @@ struct NamedBarrier {
   std::array<uint32_t, 32> arrived = {}; ///< lanes, by warp
   std::array<uint32_t, 32> waiting = {}; ///< those of them that wait
   ClockVector clock;
-  uint32_t reduction = 0; ///< of bar.red: count, or a boolean
+  uint32_t reduction = 0;                ///< of bar.red: count, or a boolean
+  std::array<uint32_t, 32> results = {}; ///< of the last one, by warp
   bool isBusy = false;
 };
 

@@ -28,12 +28,24 @@ public:
   const ptx::Module &getPtx() const override { return ptx; }
 };
 
+/// Units that an H100 holds at once: a kernel that waits for more blocks than
+/// that deadlocks there too.
+size_t getMostResident(const Grid &grid) {
+  constexpr uint32_t processors = 132, mostThreads = 2048, mostBlocks = 32;
+  constexpr uint32_t reserved = 1024, sharedBytes = 228 * 1024;
+  uint32_t blocks =
+      std::min({mostBlocks, mostThreads / ((grid.threads + 31) & ~31u),
+                sharedBytes / (grid.sharedBytes + reserved)});
+  uint32_t size = grid.cluster[0] * grid.cluster[1] * grid.cluster[2];
+  return std::max(1u, processors * std::max(1u, blocks) / size);
+}
+
 void runUnits(Grid &grid, std::atomic<uint64_t> &next, uint64_t count,
               uint64_t seed) {
-  // Enough blocks for every multiprocessor of an H100, as the hardware would
-  // hold: a kernel that waits for more than that deadlocks there too.
-  constexpr size_t maxResident = 132 * 4;
-  constexpr uint64_t unitPatience = 1 << 16;
+  const size_t mostResident = getMostResident(grid);
+  // Warp instructions before a unit's thread turns to others as well: alone,
+  // and in company.
+  constexpr uint64_t patience = 1 << 20, turnInCompany = 1 << 12;
   std::vector<std::unique_ptr<Unit>> resident, spare;
   uint64_t random = seed;
   auto admit = [&]() -> bool {
@@ -57,39 +69,37 @@ void runUnits(Grid &grid, std::atomic<uint64_t> &next, uint64_t count,
   while (!grid.isStopped()) {
     if (resident.empty() && !admit())
       return;
-    bool isAnyMoving = false;
     for (size_t i = 0; i < resident.size() && !grid.isStopped(); ++i) {
       Unit &unit = *resident[i];
-      // Alone, it runs to its end; in company, it takes turns.
-      uint64_t turns = seed ? 1 + nextRandom(random) % 8 : unitPatience;
       bool isMoving = true;
-      uint64_t before = grid.warpInstructions.load(std::memory_order_relaxed);
-      while (turns-- && isMoving && !unit.isDone() && !grid.isStopped()) {
-        isMoving = unit.turn(seed ? 64 : 256, random);
-        if (!seed &&
-            grid.warpInstructions.load(std::memory_order_relaxed) - before >
-                (uint64_t(1) << 22))
-          break;
+      if (seed) {
+        for (uint64_t turns = 1 + nextRandom(random) % 8;
+             turns && isMoving && !unit.isDone() && !grid.isStopped(); --turns)
+          isMoving = unit.turn(64, random);
+      } else {
+        uint64_t before = grid.warpInstructions.load(std::memory_order_relaxed);
+        uint64_t most = resident.size() == 1 ? patience : turnInCompany;
+        while (isMoving && !unit.isDone() && !grid.isStopped() &&
+               (!grid.isSerial ||
+                grid.warpInstructions.load(std::memory_order_relaxed) - before <
+                    most))
+          isMoving = unit.turn(256, random);
       }
       if (unit.isDone()) {
         unit.finish();
         grid.laneInstructions += unit.countLaneInstructions();
         spare.push_back(std::move(resident[i]));
         resident.erase(resident.begin() + i--);
-        isAnyMoving = true;
-        continue;
-      }
-      if (!isMoving && !grid.isStopped()) {
+      } else if (!isMoving && !grid.isStopped()) {
         // Barriers concern a unit alone, so nobody else can help.
         unit.reportDeadlock();
         grid.stop();
-        return;
       }
-      isAnyMoving |= isMoving;
     }
-    if (!resident.empty() && resident.size() < maxResident)
-      admit();
-    (void)isAnyMoving;
+    // Whoever is left may wait for blocks that have not begun: twice as many.
+    for (size_t n = resident.size(); n && resident.size() < mostResident; --n)
+      if (!admit())
+        break;
   }
 }
 

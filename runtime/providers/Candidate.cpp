@@ -14,9 +14,7 @@
 #include "runtime/Kernel.h"
 #include "runtime/LaunchBinding.h"
 #include "runtime/cuda/Launcher.h"
-#ifdef FK_HAS_EMULATOR
 #include "runtime/host/Launcher.h"
-#endif
 #include "runtime/support/Error.h"
 
 #include <algorithm>
@@ -43,14 +41,6 @@ public:
   std::unique_ptr<Kernel> bind(std::string_view name,
                                const BoundLaunch &launch) override {
     const PlanCandidate &candidate = find(name, launch);
-#ifndef FK_HAS_EMULATOR
-    if (device.getKind() == "host")
-      throw Error({"a candidate needs device cuda",
-                   candidate.name + " at " + launch.place, "device cuda",
-                   "device " + device.getKind(),
-                   "compile with --device=cuda; the host runs the reference"},
-                  ErrorKind::Infrastructure);
-#endif
     if (std::find(candidate.dtypes.begin(), candidate.dtypes.end(),
                   launch.dtype) == candidate.dtypes.end())
       throw Error({"the candidate does not serve the element type",
@@ -61,11 +51,9 @@ public:
       throw Error({"the candidate does not cover the shape",
                    candidate.name + " at " + launch.place,
                    "one that its `where` admits", describeAxes(launch), ""});
-#ifdef FK_HAS_EMULATOR
     if (device.getKind() == "host")
       return host::bindVariant(loadForHost(candidate, variant->image), *variant,
                                launch, candidate.name);
-#endif
     return cuda::bindVariant(device, load(variant->image), *variant, launch,
                              candidate.name);
   }
@@ -96,7 +84,6 @@ private:
     return image;
   }
 
-#ifdef FK_HAS_EMULATOR
   std::shared_ptr<const host::Image> loadForHost(const PlanCandidate &candidate,
                                                  const std::string &name) {
     std::shared_ptr<const host::Image> &image = hostImages[name];
@@ -108,7 +95,6 @@ private:
     return image;
   }
   std::map<std::string, std::shared_ptr<const host::Image>> hostImages;
-#endif
 
   Device &device;
   const Plan &plan;

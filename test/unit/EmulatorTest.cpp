@@ -522,7 +522,7 @@ TEST(Emulator, NamesTheBufferMissed) {
   st.global.u32 [%rd9], %r2;)",
                             32, std::vector<uint32_t>(32));
   EXPECT_EQ(run.getFindings(),
-            "test.ptx:23:3: out of bounds: read of 4 bytes at 0x100200000080, "
+            "test.ptx:21:3: out of bounds: read of 4 bytes at 0x100200000080, "
             "just past the end of in (128 bytes) (kernel f, block 0,0,0, "
             "thread 31,0,0)\n");
 }

@@ -6,9 +6,7 @@
 
 #include "runtime/Batch.h"
 #include "runtime/support/Error.h"
-#ifdef FK_HAS_EMULATOR
 #include "tools/fk/Findings.h"
-#endif
 #include "tools/fk/Tensors.h"
 #include "tools/fk/Tool.h"
 
@@ -52,11 +50,6 @@ int fk::fkRunMain(int argc, char **argv) {
     tool::writeTensors(outputs, runForward(session, tensors));
     return 0;
   } catch (const Error &error) {
-#ifdef FK_HAS_EMULATOR
     return tool::printError(error);
-#else
-    std::cerr << "error: " << error.what() << "\n";
-    return error.getExitCode();
-#endif
   }
 }

@@ -188,6 +188,7 @@ json toJson(const KernelCase &one) {
                        {"fraction_of_budget", toNumber(check.report.fraction)},
                        {"elements", check.report.elements},
                        {"wrong", check.report.wrong},
+                       {"digest", check.digest},
                        {"index", check.index},
                        {"wanted", toNumber(check.report.wanted)},
                        {"got", toNumber(check.report.got)},

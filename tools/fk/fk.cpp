@@ -6,9 +6,7 @@
 
 #include "runtime/support/Error.h"
 #include "tools/fk/Commands.h"
-#ifdef FK_HAS_EMULATOR
 #include "tools/fk/Findings.h"
-#endif
 #include "tools/fk/Tool.h"
 
 #include <CLI/CLI.hpp>
@@ -34,11 +32,9 @@ int fk::fkMain(int argc, char **argv) {
   tool::addRunCommand(app, action);
   tool::addGenerateCommand(app, action);
   tool::addEvalCommand(app, action);
-#ifdef FK_HAS_EMULATOR
   tool::addLaunchCommand(app, action);
   tool::addKernelsCommand(app, action);
   tool::addSanitizeCommand(app, action);
-#endif
   tool::addDoctorCommand(app, action);
 
   try {
@@ -51,12 +47,7 @@ int fk::fkMain(int argc, char **argv) {
   try {
     return action();
   } catch (const Error &error) {
-#ifdef FK_HAS_EMULATOR
     return tool::printError(error);
-#else
-    std::cerr << "error: " << error.what() << "\n";
-    return error.getExitCode();
-#endif
   } catch (const std::bad_alloc &) {
     std::cerr << "error: out of host memory\n";
     return static_cast<int>(ErrorKind::Infrastructure);

@@ -45,6 +45,8 @@ struct KernelsOptions {
 struct KernelCheck {
   CheckReport report;
   std::vector<int64_t> index; ///< of the worst element
+  /// FNV-1a (64 bits) of the result's bytes: two devices gave the same answer.
+  std::string digest;
   /// "result[3, 63]: wanted 0.5, got 0.25 (tolerance 1e-3); 2 of 64 elements
   /// wrong"
   std::string str() const;

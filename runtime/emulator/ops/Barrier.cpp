@@ -41,10 +41,12 @@ bool isComplete(Block &block, const NamedBarrier &barrier) {
 void complete(Block &block, uint32_t number) {
   NamedBarrier barrier = block.barriers[number];
   block.barriers[number] = {};
-  block.barriers[number].reduction = barrier.reduction;
+  // Each warp reads its result when it runs again, the barrier being in use.
+  block.barriers[number].results = barrier.results;
   for (uint32_t w = 0; w < block.getWarpCount(); ++w) {
     if (!barrier.waiting[w])
       continue;
+    block.barriers[number].results[w] = barrier.reduction;
     Warp &warp = block.getWarp(w);
     warp.sync.seen.join(barrier.clock);
     warp.sync.advance();
@@ -129,7 +131,8 @@ void barrierOp(Warp &warp, const Inst &inst, uint32_t active) {
 /// The second half of bar.red, run when the barrier has let the lanes go.
 void readReduction(Warp &warp, const Inst &inst, uint32_t active) {
   uint32_t number = warp.values<uint32_t>(inst.a)[std::countr_zero(active)];
-  uint32_t result = warp.getBlock().barriers[number % 16].reduction;
+  uint32_t result =
+      warp.getBlock().barriers[number % 16].results[warp.getIndex()];
   if (static_cast<Reduction>(inst.flags[ReduceFlag]) == Popc) {
     uint32_t copy[warpSize];
     std::fill_n(copy, warpSize, result);
