@@ -1,19 +1,22 @@
 #!/usr/bin/env bash
 # Everything that needs a GPU, in one go on a machine that has one.
-# usage: test/gpu/run.sh BIN [ops] [times] [goldens] [fullsize] [eval]     (all if none is named)
+# usage: test/gpu/run.sh BIN [ops] [times] [goldens] [fullsize] [eval] [kernels] [launch] [codegen]     (all if none is named)
 #   BIN       folder with fk and fk-gpu-optest
 #   ops       every kernel against the fp64 reference, over shapes and dtypes
 #   times     kernels alone at the shapes of a Llama-3.1-8B
 #   goldens   test/golden on the GPU, in float32 and as stored
 #   fullsize  Llama-3.1-8B: random checkpoints by transformers (FK_FULLSIZE, default /tmp/fullsize), logits, tokens, times
 #   eval      a slower and a faster rms_norm candidate in that model; a right one and four wrong ones in a small one (needs nvcc)
+#   kernels   fk kernels on the GPU over the honest and the wrong candidates of test/emulator/candidates
+#   launch    the cases of test/emulator on the GPU and in the emulator: one answer (FK_GPU_ANSWERS: where to keep the GPU's)
+#   codegen   generated kernels against a copy and torch.compile's
 set -uo pipefail
-bin=$(cd "${1:?usage: test/gpu/run.sh BIN [ops] [times] [goldens] [fullsize] [eval]}" && pwd)
+bin=$(cd "${1:?usage: test/gpu/run.sh BIN [ops] [times] [goldens] [fullsize] [eval] [kernels] [launch] [codegen]}" && pwd)
 shift
 root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root"
 export PATH="$bin:$PATH"
-parts=${*:-ops times goldens fullsize eval}
+parts=${*:-ops times goldens fullsize eval kernels launch codegen}
 fullsize=${FK_FULLSIZE:-/tmp/fullsize}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -124,6 +127,28 @@ if wants eval; then
     check "eval $candidate: must be called WRONG" is_wrong eval_small "$candidate"
   done
 fi
+
+if wants kernels; then
+  for kind in honest wrong; do
+    check "candidates $kind" python3 -B test/tools/Inputs/check_candidates.py test/emulator/candidates/index.json $kind cuda
+  done
+fi
+
+if wants launch; then
+  answers=${FK_GPU_ANSWERS:-$work/answers}
+  check "cases on the GPU" python3 -B test/emulator/run_gpu.py --out "$answers" test/emulator/others test/emulator/triton
+  for case in test/emulator/{others,triton}/*.case.json; do
+    check "$case" python3 -B test/gpu/compare_devices.py fk "$case"
+  done
+fi
+
+if wants launch; then
+  mkdir -p "$answers"
+  check "generated kernels on the GPU" python3 -B test/emulator/generated/answers.py fk record "$answers/generated.json"
+  check "generated kernels in the emulator" python3 -B test/emulator/generated/answers.py fk compare "$answers/generated.json"
+fi
+
+wants codegen && check "generated kernels" python3 -B test/gpu/time_codegen.py "$bin/fk"
 
 [ $failed = 0 ] && echo "GPU tests passed" || echo "GPU tests FAILED"
 exit $failed
